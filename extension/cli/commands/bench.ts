@@ -1,0 +1,31 @@
+import type { Command } from '../command.js';
+import { benchDocument } from '../documents.js';
+import {
+  LAUNCH_OPTIONS,
+  machineOf,
+  MACHINE_OPTIONS,
+  MODEL_DETAILS,
+  modelsOf,
+  timingOf,
+  TIMING_OPTIONS,
+  VOCAB_OPTION,
+} from '../options.js';
+import { endOf, runToEnd } from '../runCommand.js';
+import { reportText } from '../text/reportText.js';
+import { requireModels } from './requireModels.js';
+
+/** Training-step time against context. */
+export const bench: Command = {
+  name: 'bench',
+  summary: 'Times whole training steps of the models, in turn, at several contexts.',
+  usage: 'MODEL... [options]',
+  details: MODEL_DETAILS,
+  options: [...TIMING_OPTIONS, VOCAB_OPTION, ...MACHINE_OPTIONS, ...LAUNCH_OPTIONS],
+  async run(args, terminal) {
+    const models = requireModels(modelsOf(args), 'bench');
+    const run = await runToEnd({ version: 1, models, ...machineOf(args), timing: timingOf(args) }, terminal);
+    if (args.has('json')) terminal.out(`${JSON.stringify(benchDocument(run.report))}\n`);
+    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
+    return endOf(run, terminal);
+  },
+};

@@ -1,0 +1,115 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { defaultComparison } from '../../core/experiments/defaults.js';
+import type { Experiment } from '../../core/experiments/experiment.js';
+import { UsageError } from '../../core/experiments/usageError.js';
+import { validateExperiment } from '../../core/experiments/validate.js';
+import { reportFile } from '../../core/runs/index.js';
+import type { Arguments, Command } from '../command.js';
+import {
+  DATA_OPTIONS,
+  dataOf,
+  LAUNCH_OPTIONS,
+  machineOf,
+  MACHINE_OPTIONS,
+  MODEL_DETAILS,
+  modelsOf,
+  timingOf,
+  TIMING_OPTIONS,
+  trainOf,
+  TRAIN_OPTIONS,
+  VOCAB_OPTION,
+} from '../options.js';
+import { endOf, type FinishedRun, runToEnd } from '../runCommand.js';
+import type { Terminal } from '../terminal.js';
+import { reportText } from '../text/reportText.js';
+import { writeHtml } from '../writeHtml.js';
+import { RECALL_OPTIONS, recallOf } from './eval.js';
+
+/** Everything about several models, and where their curves cross. */
+export const compare: Command = {
+  name: 'compare',
+  summary: 'Compares models: time against context, loss on the same text, evals, and where the curves cross.',
+  usage: '[MODEL... | EXPERIMENT.json] [options]',
+  details: `${MODEL_DETAILS}
+Without models it runs the default comparison, GPT-2 beside RWKV-7. An experiment is a JSON document; --save writes
+the one that the options describe instead of running it.`,
+  options: [
+    { name: 'save', value: 'FILE', help: 'write the experiment as JSON and run nothing' },
+    { name: 'no-timing', help: 'leave timing out' },
+    { name: 'no-train', help: 'leave training and held-out text out' },
+    { name: 'no-recall', help: 'leave associative recall out' },
+    ...TIMING_OPTIONS,
+    ...DATA_OPTIONS,
+    ...TRAIN_OPTIONS,
+    ...RECALL_OPTIONS,
+    VOCAB_OPTION,
+    ...MACHINE_OPTIONS,
+    ...LAUNCH_OPTIONS,
+  ],
+  async run(args, terminal) {
+    const experiment = experimentOf(args);
+    const save = args.text('save');
+    if (save !== undefined) {
+      writeFileSync(save, `${JSON.stringify(experiment, null, 2)}\n`);
+      terminal.err(`The experiment was written to ${save}; crossover compare ${save} runs it.\n`);
+      return 0;
+    }
+    const run = await runToEnd(experiment, terminal);
+    if (args.has('json')) terminal.out(`${JSON.stringify(run.report)}\n`);
+    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
+    tellWhere(run, terminal);
+    return endOf(run, terminal);
+  },
+};
+
+function experimentOf(args: Arguments): Experiment {
+  const [first] = args.positionals;
+  if (args.positionals.length === 1 && first!.endsWith('.json')) return readExperiment(first!);
+  const preset = defaultComparison();
+  const models = modelsOf(args);
+  const has = (names: readonly string[]): boolean => names.some((name) => args.text(name) !== undefined);
+  const given = (options: readonly { readonly name: string }[]): boolean =>
+    has(options.map(({ name }) => name));
+  const isPlain = models.length === 0;
+  const timing = isPlain && !given(TIMING_OPTIONS) ? preset.timing! : timingOf(args);
+  const train = isPlain && !given(TRAIN_OPTIONS) ? preset.train! : trainOf(args);
+  const recall =
+    isPlain && !given(RECALL_OPTIONS)
+      ? preset.evals!.filter(({ kind }) => kind === 'mqar')
+      : [recallOf(args)];
+  const withTraining = !args.has('no-train');
+  return validateExperiment({
+    version: 1,
+    ...(isPlain ? { title: preset.title } : {}),
+    models: isPlain ? preset.models : models,
+    ...machineOf(args),
+    ...(args.has('no-timing') ? {} : { timing }),
+    ...(withTraining ? { data: dataOf(args), train } : {}),
+    evals: [...(withTraining ? [{ kind: 'heldout' }] : []), ...(args.has('no-recall') ? [] : recall)],
+  });
+}
+
+/** Reads an experiment; relative paths in it are read from the current folder. */
+function readExperiment(file: string): Experiment {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(
+      `${file} could not be read as an experiment (${error instanceof Error ? error.message : String(error)}).`,
+    );
+  }
+  return validateExperiment(value);
+}
+
+/** Writes the HTML report and says where everything is. */
+function tellWhere({ folder, report }: FinishedRun, terminal: Terminal): void {
+  const html = reportFile(folder);
+  writeHtml(report, html);
+  const relative = (file: string): string => path.relative(process.cwd(), file);
+  terminal.err(
+    `\nReport: ${relative(html)} (open it in a browser; it works offline)\nRun folder: ${relative(folder)}\n` +
+      'In VS Code: open this folder and run "Crossover: Open Results" from the command palette.\n',
+  );
+}

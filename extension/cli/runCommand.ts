@@ -1,0 +1,62 @@
+/** Starts an experiment, shows its progress, cancels it on Ctrl-C, and hands back its report. */
+import path from 'node:path';
+import { cancelRun, startRun } from '../core/engine/client.js';
+import type { Experiment } from '../core/experiments/experiment.js';
+import { validateExperiment } from '../core/experiments/validate.js';
+import { resolveModels } from '../core/experiments/modelSource.js';
+import { followRun, readReport } from '../core/runs/index.js';
+import type { Report } from '../shared/report.js';
+import type { ExitCode } from './command.js';
+import type { Terminal } from './terminal.js';
+import { ProgressLine } from './text/progressLine.js';
+
+export interface FinishedRun {
+  readonly folder: string;
+  readonly report: Report;
+}
+
+/** Runs in a run folder below the current folder. What is wrong with the experiment is told before anything starts. */
+export async function runToEnd(experiment: Experiment, terminal: Terminal): Promise<FinishedRun> {
+  const root = process.cwd();
+  validateExperiment(experiment);
+  resolveModels(experiment.models, root);
+  const { folder } = await startRun(experiment, root);
+  const line = new ProgressLine(terminal);
+  let asked = 0;
+  const interrupt = (): void => {
+    asked += 1;
+    line.clear();
+    if (asked > 1) process.exit(3);
+    terminal.err('Cancelling; press Ctrl-C again to leave at once.\n');
+    void cancelRun(folder);
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      followRun(
+        folder,
+        (report) => {
+          if (report.progress !== null && asked === 0) line.show(report.progress);
+          if (report.status !== 'running') resolve();
+        },
+        reject,
+      );
+    });
+  } finally {
+    line.clear();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+  return { folder, report: await readReport(folder) };
+}
+
+/** How a run ended, as an exit code; problems are written to standard error, one sentence each. */
+export function endOf({ folder, report }: FinishedRun, terminal: Terminal): ExitCode {
+  for (const { message, model } of report.problems)
+    terminal.err(`${model === null || message.includes(model) ? '' : `${model}: `}${message}\n`);
+  const relative = path.relative(process.cwd(), folder);
+  if (report.status === 'cancelled')
+    terminal.err(`The run was cancelled; what was measured is in ${relative}.\n`);
+  return report.status === 'done' && report.problems.length === 0 ? 0 : 3;
+}

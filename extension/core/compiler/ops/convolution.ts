@@ -1,0 +1,125 @@
+/** One-dimensional convolution, taken apart into its taps; and dropout. */
+import type { GraphBuilder } from '../build.js';
+import type { Attrs, TensorType, ValueId } from '../graph.js';
+import { elementCount, range, sameShape, show } from '../shapes.js';
+import { array } from './arrays.js';
+import { arity, flag, GraphError, number, type NdArray, type Row } from './operation.js';
+
+interface Geometry {
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+  readonly groups: number;
+}
+
+function geometry(attrs: Attrs): Geometry {
+  return {
+    stride: number(attrs, 'stride', 1),
+    padding: number(attrs, 'padding', 0),
+    dilation: number(attrs, 'dilation', 1),
+    groups: number(attrs, 'groups', 1),
+  };
+}
+
+/**
+ * y[o, l] = sum over taps t of w[:, :, t] x[:, l stride + t dilation]: per tap one product of every group, or one
+ * multiplication when every channel is its own group.
+ */
+function taps(
+  b: GraphBuilder,
+  [x, w, bias]: readonly ValueId[],
+  attrs: Attrs,
+  [out]: readonly TensorType[],
+): ValueId[] {
+  const { stride, padding, dilation, groups } = geometry(attrs);
+  const [batch, channels] = b.shape(x!) as [number, number];
+  const [outputs, perGroup, width] = b.shape(w!) as [number, number, number];
+  const length = out!.shape[2]!;
+  const padded = b.pad(x!, [0, 0, padding], [0, 0, padding]);
+  const depthwise = perGroup === 1 && outputs === groups;
+  const terms = range(0, width).map((t) => {
+    const part = b.slice(padded, [0, 0, t * dilation], [batch, channels, length], [1, 1, stride]);
+    const tap = b.narrow(w!, 2, t, 1);
+    if (depthwise) return b.mul(part, b.reshape(tap, [1, outputs, 1]));
+    const product = b.matmul(
+      b.reshape(tap, [1, groups, outputs / groups, perGroup]),
+      b.reshape(part, [batch, groups, perGroup, length]),
+    );
+    return b.reshape(product, out!.shape);
+  });
+  const total = terms.reduce((sum, term) => b.add(sum, term));
+  return [bias === undefined ? total : b.add(total, b.reshape(bias, [outputs, 1]))];
+}
+
+export const convolutionRows: Record<string, Row> = {
+  conv1d: {
+    infer: (inputs, attrs) => {
+      arity(inputs, 2, 3);
+      const [x, w, bias] = inputs as [TensorType, TensorType, TensorType?];
+      const { stride, padding, dilation, groups } = geometry(attrs);
+      if (x.shape.length !== 3 || w.shape.length !== 3)
+        throw new GraphError(
+          `takes x [B, C, L] and w [O, C/groups, k], not ${show(x.shape)} and ${show(w.shape)}`,
+        );
+      const [batch, channels, length] = x.shape as [number, number, number];
+      const [outputs, perGroup, width] = w.shape as [number, number, number];
+      if (perGroup * groups !== channels || outputs % groups !== 0)
+        throw new GraphError(`w ${show(w.shape)} does not fit ${channels} channels in ${groups} groups`);
+      if (bias && !sameShape(bias.shape, [outputs]))
+        throw new GraphError(`the bias is ${show(bias.shape)}, not [${outputs}]`);
+      const size = Math.floor((length + 2 * padding - dilation * (width - 1) - 1) / stride) + 1;
+      if (size < 1) throw new GraphError(`a kernel of ${width} taps does not fit into ${length} positions`);
+      return [{ dtype: x.dtype, shape: [batch, outputs, size] }];
+    },
+    decompose: taps,
+    flops: ([, w], _attrs, [out]) => 2 * elementCount(out!.shape) * elementCount(w!.shape.slice(1)),
+    evaluate: ([x, w, bias], attrs, [out]) => {
+      const { stride, padding, dilation, groups } = geometry(attrs);
+      const [batch, outputs, length] = out!.shape as [number, number, number];
+      const [, channels, size] = x!.shape as [number, number, number];
+      const [, perGroup, width] = w!.shape as [number, number, number];
+      const result = array(out!.shape);
+      for (let n = 0; n < batch; n++)
+        for (let o = 0; o < outputs; o++)
+          for (let l = 0; l < length; l++) {
+            let total = bias?.data[o] ?? 0;
+            for (let c = 0; c < perGroup; c++)
+              for (let t = 0; t < width; t++) {
+                const at = l * stride + t * dilation - padding;
+                const channel = Math.floor(o / (outputs / groups)) * perGroup + c;
+                if (at >= 0 && at < size)
+                  total +=
+                    w!.data[(o * perGroup + c) * width + t]! * x!.data[(n * channels + channel) * size + at]!;
+              }
+            result.data[(n * outputs + o) * length + l] = total;
+          }
+      return [result];
+    },
+  },
+  /** Keeps with probability 1 - p and scales by 1 / (1 - p). */
+  dropout: {
+    infer: (inputs, attrs) => {
+      arity(inputs, 1);
+      const p = number(attrs, 'p');
+      if (!(p >= 0 && p <= 1)) throw new GraphError(`p is ${p}, not between 0 and 1`);
+      return flag(attrs, 'save') ? [inputs[0]!, { dtype: 'bool', shape: inputs[0]!.shape }] : [inputs[0]!];
+    },
+    saves: true,
+    effect: true,
+    vjp: ({ b, outputs, attrs, dys }) => {
+      if (dys[0] == null) return [null];
+      const p = number(attrs, 'p');
+      return [b.where(outputs[1]!, b.scale(dys[0], p < 1 ? 1 / (1 - p) : 0), b.scalarLike(0, dys[0]))];
+    },
+    flops: ([x]) => elementCount(x!.shape),
+    evaluate: ([x], attrs, outputs, { random }) => {
+      const p = number(attrs, 'p');
+      const mask = x!.data.map(() => Number(random() >= p));
+      const y: NdArray = array(
+        x!.shape,
+        x!.data.map((value, i) => (mask[i] ? value / (1 - p) : 0)),
+      );
+      return outputs.length > 1 ? [y, array(x!.shape, mask)] : [y];
+    },
+  },
+};

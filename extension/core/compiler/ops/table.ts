@@ -1,0 +1,42 @@
+/** Every operation by name; adding one is adding a row to its family's file. */
+import { attentionRows } from './attention.js';
+import { convolutionRows } from './convolution.js';
+import { indexingRows } from './indexing.js';
+import { lossRows } from './losses.js';
+import { normRows } from './norms.js';
+import { GraphError, type Operation } from './operation.js';
+import { pointwiseRows } from './pointwise.js';
+import { productRows } from './products.js';
+import { randomRows } from './random.js';
+import { recurrenceRows } from './recurrences.js';
+import { reductionRows } from './reductions.js';
+import { viewRows } from './views.js';
+
+const families = [
+  viewRows,
+  pointwiseRows,
+  reductionRows,
+  productRows,
+  indexingRows,
+  normRows,
+  lossRows,
+  attentionRows,
+  convolutionRows,
+  recurrenceRows,
+  randomRows,
+];
+
+const table = new Map<string, Operation>(
+  families.flatMap((rows) => Object.entries(rows).map(([name, row]) => [name, { name, ...row }] as const)),
+);
+
+/** The row of an operation; throws when there is none. */
+export function operation(name: string): Operation {
+  const row = table.get(name);
+  if (!row) throw new GraphError(`there is no operation ${name}`);
+  return row;
+}
+
+export function operationNames(): string[] {
+  return [...table.keys()];
+}

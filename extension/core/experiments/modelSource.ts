@@ -1,0 +1,71 @@
+/** Finds the file and the expression of a model: a zoo id, or `FILE.py::EXPRESSION`. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { ModelSpec } from './experiment.js';
+import { UsageError } from './usageError.js';
+import { findZooModel, zooIds } from './zoo.js';
+
+export interface ModelSource {
+  readonly label: string;
+  readonly source: string;
+  /** Absolute path. */
+  readonly file: string;
+  readonly expression: string;
+  readonly spec: ModelSpec;
+}
+
+/** Resolves one model; relative files are read from `root`. Throws {@link UsageError}. */
+export function resolveModel(spec: ModelSpec, root: string): ModelSource {
+  const { source } = spec;
+  const located = spec.weights === undefined ? spec : { ...spec, weights: path.resolve(root, spec.weights) };
+  const cut = source.indexOf('::');
+  if (cut < 0) return zooSource(located, source);
+  const file = path.resolve(root, source.slice(0, cut));
+  const expression = source.slice(cut + 2).trim();
+  if (expression === '')
+    throw new UsageError(
+      `"${source}" has no expression after "::": write how the model is built, e.g. model.py::GPT(GPTConfig(block_size=T, vocab_size=V)).`,
+    );
+  if (!existsSync(file)) throw new UsageError(`${file} does not exist, so "${source}" cannot be traced.`);
+  return { label: spec.label ?? labelOf(file, expression), source, file, expression, spec: located };
+}
+
+/** A zoo id, with a number of parameters if it is not the usual one: `gpt2`, `gpt2:1.2M`. */
+function zooSource(spec: ModelSpec, source: string): ModelSource {
+  const [id = '', size] = source.split(':');
+  const parameters = size === undefined ? null : parseSize(size);
+  const zoo = findZooModel(id, parameters === null ? {} : { parameters });
+  if (zoo === null)
+    throw new UsageError(
+      `"${source}" is neither a zoo model (${zooIds().join(', ')}) nor FILE.py::EXPRESSION.`,
+    );
+  const { label, file, expression, call } = zoo;
+  return { label: spec.label ?? label, source, file, expression, spec: { call, ...spec } };
+}
+
+/** `800K`, `1.2M`, `3500000`. Throws {@link UsageError}. */
+function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text);
+  const scale = { '': 1, k: 1e3, m: 1e6, g: 1e9 }[match?.[2]?.toLowerCase() ?? ''] ?? NaN;
+  const size = Number(match?.[1]) * scale;
+  if (!(size >= 1e5))
+    throw new UsageError(`"${text}" is not a number of parameters of at least 100K, such as 800K or 1.2M.`);
+  return size;
+}
+
+/** Resolves all models and makes their labels differ. */
+export function resolveModels(specs: readonly ModelSpec[], root: string): ModelSource[] {
+  const seen = new Map<string, number>();
+  return specs.map((spec) => {
+    const model = resolveModel(spec, root);
+    const count = (seen.get(model.label) ?? 0) + 1;
+    seen.set(model.label, count);
+    return count === 1 ? model : { ...model, label: `${model.label} (${count})` };
+  });
+}
+
+/** `GPT in model.py`. */
+function labelOf(file: string, expression: string): string {
+  const name = /^[\w.]+/.exec(expression)?.[0] ?? expression.slice(0, 20);
+  return `${name} in ${path.basename(file)}`;
+}

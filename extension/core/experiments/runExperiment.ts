@@ -1,0 +1,196 @@
+/** Runs an experiment: prepares every model at every shape first, then measures with nothing else going on. */
+import path from 'node:path';
+import { embeddedCorpus, readCorpus } from '../data/corpus.js';
+import { tokenize, tokenizerFor, type TokenStream } from '../data/tokenStream.js';
+import type { CpuInfo } from '../engine/binding.js';
+import type { Mode, Prepared } from '../engine/prepare.js';
+import type { Preparer } from '../engine/preparer.js';
+import { recallFlops, scoreRecall } from '../evals/recall.js';
+import { distPath } from '../paths.js';
+import { stepFlops, timeContext, timedSteps } from './bench.js';
+import { describeEnvironment } from './environment.js';
+import type { Experiment, MqarSpec } from './experiment.js';
+import { type Lab, recordProblem } from './lab.js';
+import { type ModelSource, resolveModels } from './modelSource.js';
+import { measurePeak } from './peak.js';
+import { trainingFlops, trainSeed } from './train.js';
+import { UsageError } from './usageError.js';
+
+interface Shape {
+  readonly context: number;
+  readonly batch: number;
+  readonly vocab: number;
+  readonly modes: readonly Mode[];
+  readonly keepLogits?: boolean;
+}
+
+/** Prepares every model for one shape; one that fails is left out, and its problem recorded. */
+type PrepareAll = (shape: Shape) => Promise<Prepared[]>;
+
+/**
+ * Runs all parts of an experiment. `preparer` is disposed of once everything is compiled, so that it does not disturb timing.
+ * Rejects when nothing could be measured, when it is cancelled and when the run folder cannot be written.
+ */
+export async function runExperiment(
+  lab: Lab,
+  experiment: Experiment,
+  root: string,
+  cpu: CpuInfo,
+  preparer: Preparer,
+): Promise<void> {
+  const models = resolveModels(experiment.models, root);
+  const environment = describeEnvironment(experiment, cpu, root);
+  lab.emit({ type: 'environment', environment });
+  const stream = readStream(lab, experiment, root);
+  if (stream !== null) {
+    const { hash, description } = stream;
+    lab.emit({
+      type: 'environment',
+      environment: { ...environment, dataHash: hash, dataDescription: description },
+    });
+  }
+  const prepareAll = prepareModels(lab, experiment, models, preparer);
+  const recalls = (experiment.evals ?? []).filter((spec) => spec.kind === 'mqar');
+  const { train, vocab } = experiment;
+  const timing = await prepareTiming(experiment, prepareAll);
+  const training =
+    train === undefined ? [] : await prepareAll({ ...shapeOf(train), vocab, modes: ['train', 'forward'] });
+  const recall: { spec: MqarSpec; models: Prepared[] }[] = [];
+  for (const spec of recalls) {
+    const shape = {
+      ...shapeOf(spec),
+      vocab: spec.vocab,
+      modes: ['train', 'forward'],
+      keepLogits: true,
+    } as const;
+    recall.push({ spec, models: await prepareAll(shape) });
+  }
+  await preparer.dispose();
+  if (timing.flat().length + training.length + recall.flatMap((task) => task.models).length === 0)
+    throw new UsageError('No model could be prepared, so nothing was measured.');
+  announce(lab, experiment, timing, training, recall);
+  await measureAll(lab, experiment, timing, training, recall, stream);
+}
+
+async function measureAll(
+  lab: Lab,
+  experiment: Experiment,
+  timing: readonly (readonly Prepared[])[],
+  training: readonly Prepared[],
+  recall: readonly { spec: MqarSpec; models: readonly Prepared[] }[],
+  stream: TokenStream | null,
+): Promise<void> {
+  lab.progress.say('Measuring the matrix-product peak of this machine');
+  if (timing.length > 0)
+    lab.emit({ type: 'peak', flopsPerSecond: await measurePeak(lab.session, lab.signal) });
+  lab.progress.start();
+  for (const models of timing) await timeContext(lab, models, experiment.timing!.samples);
+  const score = (experiment.evals ?? []).some((spec) => spec.kind === 'heldout');
+  if (stream !== null && training.length > 0)
+    for (const seed of experiment.train!.seeds)
+      await trainSeed(lab, training, experiment.train!, seed, stream, score);
+  for (const { spec, models } of recall) {
+    for (const seed of spec.seeds) {
+      for (const model of models) {
+        try {
+          lab.emit({ type: 'eval', score: await scoreRecall(lab, model, spec, seed) });
+        } catch (error) {
+          recordProblem(lab, model.model.label, error);
+        }
+      }
+    }
+  }
+}
+
+const shapeOf = ({ context, batch }: { context: number; batch: number }) => ({ context, batch });
+
+/** Training text as tokens, where the experiment trains. */
+function readStream(
+  lab: Lab,
+  experiment: Experiment,
+  root: string,
+): (TokenStream & { hash: string; description: string }) | null {
+  if (experiment.train === undefined) return null;
+  lab.progress.say('Reading the training text');
+  const data = experiment.data ?? { tokenizer: 'byte' };
+  const corpus =
+    data.path === undefined
+      ? embeddedCorpus([root, path.dirname(distPath())])
+      : readCorpus(path.resolve(root, data.path));
+  const { hash, description } = corpus;
+  const vocabulary = data.vocabulary === undefined ? {} : { vocabulary: path.resolve(root, data.vocabulary) };
+  return {
+    ...tokenize(corpus, tokenizerFor({ ...data, ...vocabulary }), experiment.vocab),
+    hash,
+    description,
+  };
+}
+
+function prepareModels(
+  lab: Lab,
+  experiment: Experiment,
+  models: readonly ModelSource[],
+  preparer: Preparer,
+): PrepareAll {
+  const told = new Set<string>();
+  const { train, precision } = experiment;
+  const rates = {
+    ...(train === undefined ? {} : { learningRate: train.learningRate }),
+    ...(train?.weightDecay === undefined ? {} : { weightDecay: train.weightDecay }),
+  };
+  return async (shape) => {
+    const group: Prepared[] = [];
+    for (const model of models) {
+      lab.progress.say(`Tracing and compiling ${model.label} at context ${shape.context}`);
+      try {
+        const prepared = await preparer.prepare(model, { ...shape, ...rates, precision }, lab.signal);
+        if (!told.has(model.label)) introduce(lab, prepared);
+        told.add(model.label);
+        group.push(prepared);
+      } catch (error) {
+        recordProblem(lab, model.label, error);
+      }
+    }
+    return group;
+  };
+}
+
+/** Records what a model is, the first time it is seen. */
+function introduce(lab: Lab, { model, parameters, embeddingParameters, hasOptimizer }: Prepared): void {
+  const { label, source, file } = model;
+  lab.emit({ type: 'model', model: { label, source, file, parameters, embeddingParameters } });
+  if (!hasOptimizer)
+    lab.emit({
+      type: 'note',
+      message: `${label} has no configure_optimizers: AdamW treats all of its parameters alike.`,
+    });
+}
+
+async function prepareTiming(experiment: Experiment, prepareAll: PrepareAll): Promise<Prepared[][]> {
+  const groups: Prepared[][] = [];
+  const { vocab, timing } = experiment;
+  for (const context of timing?.contexts ?? []) {
+    const batch = Math.max(1, Math.round(timing!.tokensPerStep / context));
+    groups.push(await prepareAll({ context, batch, vocab, modes: ['train'] }));
+  }
+  return groups.filter((group) => group.length > 0);
+}
+
+/** Tells the progress meter how much work there is. */
+function announce(
+  lab: Lab,
+  experiment: Experiment,
+  timing: readonly (readonly Prepared[])[],
+  training: readonly Prepared[],
+  recall: readonly { spec: MqarSpec; models: readonly Prepared[] }[],
+): void {
+  for (const group of timing) {
+    const { samples } = experiment.timing!;
+    for (const prepared of group) lab.progress.expect(stepFlops(prepared) * timedSteps(samples, false));
+    lab.progress.expect(stepFlops(group[0]!) * timedSteps(samples, true));
+  }
+  for (const prepared of training)
+    lab.progress.expect(trainingFlops(prepared, experiment.train!) * experiment.train!.seeds.length);
+  for (const { spec, models } of recall)
+    for (const prepared of models) lab.progress.expect(recallFlops(prepared, spec) * spec.seeds.length);
+}

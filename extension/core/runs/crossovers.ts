@@ -1,0 +1,98 @@
+/** Crossovers of a run: step time against context, held-out loss against training tokens and training seconds. */
+import type { Crossover, LossCurve, TimingPoint } from '../../shared/report.js';
+import { crossing, type CurvePoint } from '../stats/crossover.js';
+import { describeCrossing } from '../stats/sentences.js';
+
+/** One crossover per pair of models, in the order the models were measured. */
+export function timingCrossovers(timing: readonly TimingPoint[], noise: number): Crossover[] {
+  return pairs(timing.map(({ model }) => model)).flatMap(([a, b]) => {
+    const points = timing
+      .filter(({ model }) => model === a)
+      .flatMap((left): CurvePoint[] => {
+        const right = timing.find(({ model, context }) => model === b && context === left.context);
+        return right === undefined ? [] : [{ x: left.context, a: left.step.samples, b: right.step.samples }];
+      });
+    if (points.length === 0) return [];
+    return [
+      describeCrossing(
+        crossing(points, noise),
+        [a, b],
+        'context',
+        points.map(({ x }) => x),
+      ),
+    ];
+  });
+}
+
+/** Held-out loss over tokens and over seconds; a seed is a sample. One seed cannot tell chance from a difference. */
+export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
+  return pairs(curves.map(({ model }) => model)).flatMap(([a, b]) => {
+    const of = (model: string): LossCurve[] =>
+      curves
+        .filter((curve) => curve.model === model && curve.heldOut.length > 0)
+        .sort((p, q) => p.seed - q.seed);
+    const [left, right] = [of(a), of(b)];
+    if (left.length === 0 || right.length === 0) return [];
+    return [
+      describe(left, right, a, b, 'tokens', byTokens(left, right)),
+      describe(left, right, a, b, 'seconds', bySeconds(left, right)),
+    ].filter((found) => found !== null);
+  });
+}
+
+function describe(
+  left: readonly LossCurve[],
+  right: readonly LossCurve[],
+  a: string,
+  b: string,
+  axis: 'tokens' | 'seconds',
+  points: readonly CurvePoint[],
+): Crossover | null {
+  if (points.length === 0) return null;
+  const xs = points.map(({ x }) => x);
+  const found = describeCrossing(crossing(points), [a, b], axis, xs);
+  if (Math.min(left.length, right.length) > 1) return found;
+  const sentence = `${found.sentence.slice(0, -1)}, on one seed: can't tell a difference from chance.`;
+  return { ...found, interval: null, sentence };
+}
+
+/** Places both models were tested at after the same number of tokens, beyond the untrained start. */
+function byTokens(left: readonly LossCurve[], right: readonly LossCurve[]): CurvePoint[] {
+  const places = left[0]!.heldOut.map(({ tokens }) => tokens).filter((tokens) => tokens > 0);
+  return places.flatMap((x) => {
+    const at = (curves: readonly LossCurve[]): number[] =>
+      curves.flatMap(({ heldOut }) => heldOut.find(({ tokens }) => tokens === x)?.loss ?? []);
+    const [a, b] = [at(left), at(right)];
+    return a.length === 0 || b.length === 0 ? [] : [{ x, a, b }];
+  });
+}
+
+const SECONDS_PLACES = 12;
+
+/** Losses at equal training seconds, interpolated along each curve where all curves reach. */
+function bySeconds(left: readonly LossCurve[], right: readonly LossCurve[]): CurvePoint[] {
+  const all = [...left, ...right];
+  const from = Math.max(
+    ...all.map(({ heldOut }) => heldOut.find(({ seconds }) => seconds > 0)?.seconds ?? Infinity),
+  );
+  const to = Math.min(...all.map(({ heldOut }) => heldOut.at(-1)!.seconds));
+  if (!(to > from)) return [];
+  return Array.from({ length: SECONDS_PLACES }, (_, i) => {
+    const x = from * (to / from) ** (i / (SECONDS_PLACES - 1));
+    return { x, a: left.map((curve) => lossAt(curve, x)), b: right.map((curve) => lossAt(curve, x)) };
+  });
+}
+
+function lossAt({ heldOut }: LossCurve, x: number): number {
+  const after = heldOut.findIndex(({ seconds }) => seconds >= x);
+  if (after <= 0) return heldOut.at(after === 0 ? 0 : -1)!.loss;
+  const [p, q] = [heldOut[after - 1]!, heldOut[after]!];
+  const share = q.seconds === p.seconds ? 1 : (x - p.seconds) / (q.seconds - p.seconds);
+  return p.loss + (q.loss - p.loss) * share;
+}
+
+/** Unordered pairs of distinct names, first seen first. */
+function pairs(names: readonly string[]): [string, string][] {
+  const distinct = [...new Set(names)];
+  return distinct.flatMap((a, i) => distinct.slice(i + 1).map((b): [string, string] => [a, b]));
+}

@@ -1,0 +1,8 @@
+/**
+ * Runs, as the command line and the extension see them. To start and cancel one: `../engine/client.js`.
+ *   listRuns(root), readReport(folder), followRun(folder, onReport, onError) -> disposable
+ */
+export { listRuns, runsFolder, type RunEntry } from './list.js';
+export { logFile, readRecord, reportFile, type RunRecord } from './record.js';
+export { RunError, messageOf } from './runError.js';
+export { followRun, readReport, type Disposable } from './watch.js';

@@ -1,0 +1,84 @@
+/** Reads a run once, or follows it live by tailing its folder. */
+import { statSync } from 'node:fs';
+import type { Report } from '../../shared/report.js';
+import type { RunEvent } from './events.js';
+import { EventReader } from './eventLog.js';
+import { effectiveStatus, readRecord, recordFile } from './record.js';
+import { summarize } from './summarize.js';
+
+export interface Disposable {
+  dispose(): void;
+}
+
+const POLL_MS = 250;
+
+/** Reads the report of a run. Rejects with {@link RunError} when the folder cannot be read. */
+export async function readReport(folder: string): Promise<Report> {
+  return new RunReader(folder).report();
+}
+
+/**
+ * Calls `onReport` now and after every change until the run has ended or the handle is disposed. An unreadable folder
+ * is told once to `onError` and ends the following.
+ */
+export function followRun(
+  folder: string,
+  onReport: (report: Report) => void,
+  onError: (error: unknown) => void = () => undefined,
+): Disposable {
+  const reader = new RunReader(folder);
+  let timer: NodeJS.Timeout | null = null;
+  let disposed = false;
+  const tick = (): void => {
+    if (disposed) return;
+    try {
+      const report = reader.changed();
+      if (report !== null) onReport(report);
+      if (report !== null && report.status !== 'running') return;
+    } catch (error) {
+      onError(error);
+      return;
+    }
+    if (!disposed) timer = setTimeout(tick, POLL_MS);
+  };
+  timer = setTimeout(tick, 0);
+  return {
+    dispose: () => {
+      disposed = true;
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}
+
+/** Keeps the events read so far, so that following a run reads every byte once. */
+class RunReader {
+  readonly #folder: string;
+  readonly #log: EventReader;
+  readonly #events: RunEvent[] = [];
+  #seen = '';
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#log = new EventReader(folder);
+  }
+
+  report(): Report {
+    // The record first: when it says `done`, every event is in the log already.
+    const record = readRecord(this.#folder);
+    const status = effectiveStatus(record);
+    this.#events.push(...this.#log.read());
+    return summarize({ ...record, status }, this.#events, this.#log.damaged.length);
+  }
+
+  /** The report, or `null` when nothing has changed since the last call. */
+  changed(): Report | null {
+    const record = statSync(recordFile(this.#folder), { throwIfNoEntry: false });
+    const before = this.#events.length;
+    const status = effectiveStatus(readRecord(this.#folder));
+    this.#events.push(...this.#log.read());
+    const seen = `${record?.mtimeMs ?? 0} ${status} ${this.#events.length}`;
+    if (before === this.#events.length && seen === this.#seen) return null;
+    this.#seen = seen;
+    return this.report();
+  }
+}

@@ -1,0 +1,60 @@
+/** What a crossing means, as a sentence a person would say. */
+import type { Crossover } from '../../shared/report.js';
+import { about, exact } from '../../shared/units.js';
+import type { Crossing } from './crossover.js';
+
+const UNITS = { context: 'tokens', tokens: 'training tokens', seconds: 'seconds of training' } as const;
+const WORSE = { context: 'slower', tokens: 'at a higher loss', seconds: 'at a higher loss' } as const;
+const BETTER = { context: 'faster', tokens: 'at a lower loss', seconds: 'at a lower loss' } as const;
+
+/** Words for one pair of curves. `xs` are the measured places, `pair` the labels of curve a and curve b. */
+export function describeCrossing(
+  found: Crossing,
+  pair: readonly [string, string],
+  axis: Crossover['axis'],
+  xs: readonly number[],
+): Crossover {
+  const unit = UNITS[axis];
+  const last = exact(Math.max(...xs));
+  const name = (who: 'a' | 'b'): string => (who === 'a' ? pair[0] : pair[1]);
+  const none = { axis, at: null, interval: null } as const;
+  switch (found.kind) {
+    case 'crossing': {
+      const before = name(found.before);
+      const after = name(found.before === 'a' ? 'b' : 'a');
+      const range = `${about(found.interval[0])}-${about(found.interval[1])}`;
+      const sentence = `${after} is ${BETTER[axis]} from about ${about(found.at)} ${unit} (${range}).`;
+      return { before, after, axis, at: found.at, interval: found.interval, sentence };
+    }
+    case 'always': {
+      const better = name(found.better);
+      const other = name(found.better === 'a' ? 'b' : 'a');
+      const where =
+        xs.length === 1
+          ? `${better} is ${BETTER[axis]} at ${last} ${unit}, the only place measured.`
+          : found.undecided.length === 0
+            ? `No crossover up to ${last} ${unit}: ${better} is ${BETTER[axis]} at every measured ${axis === 'context' ? 'context' : 'point'}.`
+            : `No crossover up to ${last} ${unit}: ${better} is never ${WORSE[axis]}, with no difference at ${list(found.undecided)}.`;
+      return { ...none, before: better, after: other, sentence: where };
+    }
+    case 'equal':
+      return {
+        ...none,
+        before: pair[0],
+        after: pair[1],
+        sentence: `No difference between ${pair[0]} and ${pair[1]} up to ${last} ${unit}.`,
+      };
+    case 'unclear':
+      return {
+        ...none,
+        before: pair[0],
+        after: pair[1],
+        sentence: `Can't tell whether ${pair[0]} or ${pair[1]} is ${BETTER[axis]}: the curves cross more than once up to ${last} ${unit}.`,
+      };
+  }
+}
+
+function list(values: readonly number[]): string {
+  const words = values.map(exact);
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}

@@ -1,0 +1,69 @@
+"""Stand-ins for packages that serve GPUs and training scripts: they import, and fail with a sentence when used."""
+
+from . import recorder as R
+from .errors import Unsupported
+
+
+class Switches:
+    """Settings: any attribute may be set; an unset one is a function that does nothing."""
+
+    def __init__(self, **values):
+        self.__dict__.update(values)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_args, **_kwargs: None
+
+
+class Shell:
+    """A name of a package that is not here. While files are imported it may decorate and be called; later it may not."""
+
+    def __init__(self, path):
+        self.__dict__["_path"] = path
+        self.__dict__["__name__"] = path.rsplit(".", 1)[-1]
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Shell(f"{self._path}.{name}")
+
+    def __call__(self, *args, **kwargs):
+        if R.current.importing:
+            return Shell(f"{self._path}()")
+        raise self._unavailable()
+
+    def __getitem__(self, key):
+        if R.current.importing:
+            return Shell(f"{self._path}[]")
+        raise self._unavailable()
+
+    def __mro_entries__(self, bases):
+        return (Unavailable,)
+
+    def __or__(self, other):
+        return self
+
+    __ror__ = __or__
+
+    def __enter__(self):
+        raise self._unavailable()
+
+    def __exit__(self, *_):
+        return None
+
+    def __iter__(self):
+        raise self._unavailable()
+
+    def __bool__(self):
+        return True
+
+    def _unavailable(self):
+        return Unsupported(f"{self._path} is not available while tracing; keep it out of the model's forward and constructor")
+
+
+class Unavailable:
+    """Base of classes derived from a shell: defining them is fine, making one is not."""
+
+    def __init__(self, *_args, **_kwargs):
+        raise Unsupported(f"{type(self).__name__} derives from a class that is not available while tracing; use nn.Module")

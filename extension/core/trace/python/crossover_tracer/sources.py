@@ -1,0 +1,238 @@
+"""Imports from virtual files: the model file, its siblings and packages, and stand-ins for what is not here."""
+
+import __future__
+import ast
+import importlib.abc
+import importlib.machinery
+import linecache
+import sys
+import types
+
+from . import positions
+from . import recorder as R
+from .errors import StopTrace, TraceFault
+from .shells import Shell
+
+# Packages that model files import for GPUs, data, logging and checkpoints.
+SHELLS = {
+    "accelerate", "apex", "bitsandbytes", "causal_conv1d", "cutlass", "datasets", "huggingface_hub",
+    "kernels", "liger_kernel", "lightning_utilities", "matplotlib", "mamba_ssm", "megatron", "numba", "nvidia",
+    "omegaconf", "peft", "pydantic", "pytest", "requests", "rich", "safetensors", "scipy", "sentencepiece", "tabulate",
+    "tensorboard", "tensorboardX", "tiktoken", "tokenizers", "torchaudio", "torchtitan", "torchvision",
+    "transformer_engine", "triton", "wandb", "xformers", "yaml", "zstandard",
+}  # fmt: skip
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules among the request's sources. Folders of the model file and above it are roots."""
+
+    def __init__(self, sources, file):
+        self.sources = {path.strip("/"): (path, text) for path, text in sources.items()}
+        self.folders = {""}
+        for path in self.sources:
+            parts = path.split("/")[:-1]
+            for count in range(len(parts)):
+                self.folders.add("/".join(parts[: count + 1]))
+        parts = file.strip("/").split("/")[:-1]
+        self.roots = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+        self.made = set()
+
+    def find_spec(self, fullname, path=None, target=None):
+        relative = fullname.replace(".", "/")
+        for root in self.roots:
+            base = f"{root}/{relative}" if root else relative
+            for candidate, package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
+                if candidate in self.sources:
+                    return self._spec(fullname, candidate, package)
+        for root in self.roots:
+            base = f"{root}/{relative}" if root else relative
+            if base in self.folders:
+                spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+                spec.submodule_search_locations = [f"/{base}"]
+                self.made.add(fullname)
+                return spec
+        return None
+
+    def _spec(self, fullname, candidate, package):
+        spec = importlib.machinery.ModuleSpec(fullname, self, origin=self.sources[candidate][0], is_package=package)
+        spec.loader_state = candidate
+        if package:
+            spec.submodule_search_locations = [candidate.rsplit("/", 1)[0]]
+        self.made.add(fullname)
+        return spec
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        spec = module.__spec__
+        path, text = self.sources[spec.loader_state]
+        module.__file__ = path
+        execute(text, path, module.__dict__)
+
+    def get_source(self, fullname):
+        module = sys.modules.get(fullname)
+        spec = getattr(module, "__spec__", None)
+        return self.sources[spec.loader_state][1] if spec is not None and spec.loader_state in self.sources else None
+
+
+# Packages of ours that have only some of the real one's submodules.
+PARTIAL = {"deepspeed", "einops", "fairscale", "fla", "flash_attn", "lightning", "pytorch_lightning", "torch", "transformers"}
+
+
+class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes the packages of SHELLS, and what PARTIAL ones lack, importable when nothing else does. Stands last."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        package = fullname.partition(".")[0]
+        if package not in SHELLS and (package not in PARTIAL or package == fullname):
+            return None
+        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        spec.submodule_search_locations = []
+        return spec
+
+    def create_module(self, spec):
+        module = _ShellModule(spec.name)
+        module.__version__ = "0.0.0"
+        return module
+
+    def exec_module(self, module):
+        return None
+
+
+class _ShellModule(types.ModuleType):
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Shell(f"{self.__name__}.{name}")
+
+    def __call__(self, *args, **kwargs):
+        return Shell(self.__name__)(*args, **kwargs)
+
+
+def execute(text, path, namespace):
+    """Runs a file's source as a module body."""
+    recorder = R.current
+    code = compile(text, path, "exec", dont_inherit=True)
+    recorder.importing += 1
+    try:
+        exec(code, namespace)
+    finally:
+        recorder.importing -= 1
+
+
+class Workspace:
+    """Installs the finders for one trace, and takes every module it imported away afterwards."""
+
+    def __init__(self, sources, file):
+        self.sources, self.file = sources, file
+        self.finder, self.shells = Finder(sources, file), ShellFinder()
+
+    def __enter__(self):
+        positions.reset(self.sources)
+        self.modules = set(sys.modules)
+        sys.meta_path.insert(0, self.finder)
+        sys.meta_path.append(self.shells)
+        for path, text in self.sources.items():
+            linecache.cache[path] = (len(text), None, text.splitlines(True), path)
+        return self
+
+    def __exit__(self, *_):
+        for finder in (self.finder, self.shells):
+            if finder in sys.meta_path:
+                sys.meta_path.remove(finder)
+        for name in set(sys.modules) - self.modules:
+            module = sys.modules.get(name)
+            if name in self.finder.made or isinstance(module, _ShellModule) or name == self.module_name():
+                sys.modules.pop(name, None)
+        for path in self.sources:
+            linecache.cache.pop(path, None)
+        return False
+
+    def module_name(self):
+        """Dotted name of the model file: with its packages where the folders above have `__init__.py`."""
+        parts = self.file.strip("/").split("/")
+        stem = parts[-1].removesuffix(".py")
+        names, folder = [stem], parts[:-1]
+        while folder and "/".join([*folder, "__init__.py"]) in self.finder.sources:
+            names.insert(0, folder[-1])
+            folder = folder[:-1]
+        if len(names) == 1 and parts[:-1] and _imports_relatively(self.sources[self.file]):
+            names.insert(0, parts[-2])
+        return ".".join(names)
+
+    def run_model_file(self, notes):
+        """Executes the model file and returns its namespace, and the error that ended its script part, if one did.
+
+        Statements run one by one. When one of a training script fails (it wants a GPU or a data file, or reaches
+        `.backward()`), what follows runs only where it defines something: imports, classes, functions and constants.
+        In a file that does not train, a failure is the file's failure.
+        """
+        name = self.module_name()
+        if name in self.modules:
+            name = f"{name}__model"
+        package = name.rpartition(".")[0]
+        if package:
+            __import__(package)
+        module = types.ModuleType(name)
+        module.__file__, module.__package__ = self.file, package
+        module.__loader__ = self.finder
+        module.__spec__ = importlib.machinery.ModuleSpec(name, self.finder, origin=self.file)
+        module.__spec__.loader_state = self.file.strip("/")
+        sys.modules[name] = module
+        self.finder.made.add(name)
+        return module.__dict__, _run_statements(self.sources[self.file], self.file, module.__dict__, notes)
+
+
+def _run_statements(text, path, namespace, notes):
+    recorder = R.current
+    tree = ast.parse(text, path)
+    flags = 0
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            flags |= _future_flags(node)
+    failure = None
+    recorder.importing += 1
+    try:
+        for node in tree.body:
+            if failure is not None and not _defines(node):
+                continue
+            code = compile(ast.Module([node], []), path, "exec", flags, True)
+            try:
+                exec(code, namespace)
+            except (Exception, SystemExit, StopTrace) as error:
+                if isinstance(node, (ast.Import, ast.ImportFrom)) or isinstance(error, TraceFault) and error.code == "size":
+                    raise
+                if not _trains(tree):
+                    raise
+                if failure is None:
+                    failure = error
+                    what = "it calls backward()" if isinstance(error, StopTrace) else f"{type(error).__name__}: {error}"
+                    notes.append(f"{positions.basename(path)}:{node.lineno} ends the script part of the file: {what}")
+    finally:
+        recorder.importing -= 1
+    return failure
+
+
+def _trains(tree):
+    """Whether a file is a training script: somewhere it calls `.backward()`."""
+    return any(
+        isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "backward"
+        for part in ast.walk(tree)
+    )
+
+
+def _future_flags(node):
+    return sum(getattr(__future__, alias.name).compiler_flag for alias in node.names if hasattr(__future__, alias.name))
+
+
+def _defines(node):
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+        return all(not isinstance(part, (ast.Call, ast.Await)) for part in ast.walk(node.value))
+    if isinstance(node, (ast.If, ast.Try, ast.With)):
+        return any(isinstance(part, (ast.FunctionDef, ast.ClassDef)) for part in ast.walk(node))
+    return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
+
+
+def _imports_relatively(text):
+    return any(line.lstrip().startswith("from .") for line in text.splitlines())

@@ -1,0 +1,1 @@
+"""fairscale: model parallelism over one process."""

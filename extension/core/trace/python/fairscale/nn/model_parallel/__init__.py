@@ -1,0 +1,1 @@
+"""fairscale.nn.model_parallel."""

@@ -1,0 +1,1 @@
+"""flash-linear-attention: the operations that are native here."""

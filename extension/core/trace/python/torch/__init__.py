@@ -1,0 +1,254 @@
+"""Crossover's `torch`: shapes, dtypes and values as PyTorch has them, operations recorded instead of computed."""
+
+import math as _math
+
+from crossover_tracer.errors import Unsupported as _Unsupported
+from crossover_tracer.errors import UnsupportedName as _UnsupportedName
+
+from . import _methods  # noqa: F401
+from ._complex import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
+from ._create import (
+    arange, as_tensor, empty, empty_like, empty_strided, eye, from_numpy, full, full_like, legacy, linspace, logspace,
+    meshgrid, ones, ones_like, scalar_tensor, tensor, tril_indices, triu_indices, zeros, zeros_like,
+)  # fmt: skip
+from ._index import (
+    gather, index_add, index_copy, index_put, index_select, masked_fill, masked_select, nonzero, scatter, scatter_add,
+    take_along_dim,
+)  # fmt: skip
+from ._linalg import (
+    addmm, adjoint, baddbmm, bmm, chain_matmul, cross, dot, einsum, ger, matmul, mm, mv, outer, tensordot, trace,
+)  # fmt: skip
+from ._ops import (
+    abs, absolute, add, addcdiv, addcmul, arctan, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or,
+    bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, clip, cos, cosh, div, eq, erf, exp, exp2, expm1,
+    fix, float_power, floor, floor_divide, fmax, fmin, fmod, frac, ge, greater, greater_equal, gt, hypot, isclose,
+    isfinite, isinf, isnan, le, lerp, less, less_equal, log, log1p, log2, log10, logaddexp, logical_and, logical_not,
+    logical_or, logical_xor, logit, lt, maximum, minimum, mul, nan_to_num, ne, neg, negative, not_equal, pow,
+    reciprocal, relu, remainder, round, rsqrt, rsub, sgn, sigmoid, sign, sin, sinh, sqrt, square, sub, tan, tanh,
+    true_divide, trunc, where,
+)  # fmt: skip
+from ._pointwise import broadcast as _broadcast
+from ._pointwise import result_type
+from ._random import (
+    Generator, bernoulli, default_generator, get_rng_state, initial_seed, manual_seed, multinomial, normal, rand,
+    rand_like, randint, randint_like, randn, randn_like, randperm, seed, set_rng_state,
+)  # fmt: skip
+from ._reduce import (
+    all, amax, amin, aminmax, any, argmax, argmin, argsort, count_nonzero, cumprod, cumsum, diff, log_softmax,
+    logsumexp, max, mean, median, min, nansum, norm, prod, softmax, sort, std, std_mean, sum, topk, var, var_mean,
+)  # fmt: skip
+from ._shape import (
+    broadcast_tensors, broadcast_to, cat, chunk, clone, diagonal, flatten, flip, hstack, movedim, narrow, permute, ravel,
+    repeat_interleave, reshape, roll, select, split, squeeze, stack, t, tensor_split, tile, transpose, tril, triu, unbind,
+    unflatten, unsqueeze, vstack,
+)  # fmt: skip
+from ._tensor import Tensor, detached
+from ._types import (
+    Size, bfloat16, channels_last, complex64, complex128, contiguous_format, device, dtype, finfo, float8_e4m3fn,
+    float8_e5m2, float16, float32, float64, iinfo, int8, int16, int32, int64, layout, memory_format, preserve_format,
+    strided, uint8, uint16, uint32, uint64,
+)  # fmt: skip
+from ._types import bool_ as bool  # noqa: A004
+from ._types import promote as promote_types
+from ._types import set_default as _set_default
+from ._types import DTYPES as _DTYPES
+from ._types import as_dtype as _as_dtype
+from ._value import allclose, equal
+from ._value import is_tensor
+
+float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
+cfloat, cdouble = complex64, complex128
+concat = concatenate = cat
+swapaxes = swapdims = transpose
+moveaxis = movedim
+multiply, divide, subtract = mul, div, sub
+row_stack = vstack
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+__version__ = "2.13.0+crossover"
+
+
+class _Version:
+    cuda = None
+    hip = None
+    __version__ = __version__
+
+
+version = _Version()
+
+
+def _legacy_type(kind):
+    class Legacy(Tensor):
+        dtype = kind
+
+        def __new__(cls, *args):
+            return legacy(kind, *args)
+
+    return Legacy
+
+
+FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor, LongTensor, IntTensor, BoolTensor, ByteTensor = (
+    _legacy_type(kind) for kind in (float32, float64, float16, bfloat16, int64, int32, _DTYPES["bool"], uint8)
+)
+
+
+def numel(input):
+    return input.numel()
+
+
+def is_floating_point(input):
+    return input.is_floating_point()
+
+
+def is_complex(input):
+    return input.is_complex()
+
+
+def detach(input):
+    return detached(input)
+
+
+def broadcast_shapes(*shapes):
+    shape = Size()
+    for other in shapes:
+        shape = _broadcast(shape, Size((other,) if isinstance(other, type(1)) else other))
+    return shape
+
+
+def diag(input, diagonal=0):
+    if len(input.shape) == 2:
+        return input.diagonal(diagonal)
+    size = input.shape[0] + (diagonal if diagonal > 0 else -diagonal)
+    rows, columns = arange(size).unsqueeze(1), arange(size)
+    wide = zeros(size, dtype=input.dtype)
+    start = -diagonal if diagonal < 0 else 0
+    wide[start : start + input.shape[0]] = input
+    return where(columns == rows + diagonal, wide.unsqueeze(1), 0)
+
+
+def diag_embed(input, offset=0, dim1=-2, dim2=-1):
+    if offset or (dim1, dim2) != (-2, -1):
+        raise _Unsupported("diag_embed with offset or dims is not traced; multiply with torch.eye")
+    return input.unsqueeze(-1) * eye(input.shape[-1], dtype=input.dtype)
+
+
+def kron(input, other):
+    a, b = input, other
+    return (a[:, None, :, None] * b[None, :, None, :]).reshape(a.shape[0] * b.shape[0], a.shape[1] * b.shape[1])
+
+
+def bincount(input, weights=None, minlength=0):
+    counts = zeros(minlength, dtype=int64 if weights is None else weights.dtype)
+    return counts.scatter_add_(0, input, ones_like(input) if weights is None else weights)
+
+
+def bucketize(input, boundaries, right=False):
+    edge = input.unsqueeze(-1)
+    return (boundaries <= edge if right else boundaries < edge).sum(-1)
+
+
+def searchsorted(sorted_sequence, input, right=False):
+    return bucketize(input, sorted_sequence, right)
+
+
+def set_default_dtype(d):
+    _set_default(_as_dtype(d))
+
+
+def get_default_dtype():
+    from . import _types
+
+    return _types.default_dtype
+
+
+def set_default_device(device):
+    from . import _types
+
+    _types.default_devices[0] = _types.as_device(device) if device is not None else _types.CPU
+
+
+def get_default_device():
+    from . import _types
+
+    return _types.default_devices[-1]
+
+
+def set_default_tensor_type(kind):
+    set_default_dtype(getattr(kind, "dtype", float32))
+
+
+def set_float32_matmul_precision(precision):
+    return None
+
+
+def get_float32_matmul_precision():
+    return "highest"
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    return None
+
+
+def set_num_threads(count):
+    return None
+
+
+def get_num_threads():
+    return 1
+
+
+def set_printoptions(*_args, **_kwargs):
+    return None
+
+
+def load(*_args, **_kwargs):
+    raise _Unsupported("torch.load is not available while tracing; weights are loaded by the run")
+
+
+def save(*_args, **_kwargs):
+    raise _Unsupported("torch.save is not available while tracing")
+
+
+def compile(model=None, *_args, **_kwargs):
+    """Passes functions and modules through."""
+    return model if model is not None else lambda function: function
+
+
+def _dynamo_disable(fn=None, **_kwargs):
+    return fn if fn is not None else lambda function: function
+
+
+def quantile(*_args, **_kwargs):
+    raise _Unsupported("torch.quantile is not traced; use topk or sort")
+
+
+def typename(item):
+    return f"torch.{type(item).__name__}"
+
+
+from . import _nn_names  # noqa: E402
+from . import amp, autograd, backends, compiler, cuda, distributed, fft, jit, library, linalg, mps, nn, ops, optim  # noqa: E402
+from . import profiler, random, special, types, utils, xpu, _C, _dynamo, _inductor  # noqa: E402
+from .amp import autocast  # noqa: E402
+from .autograd.grad_mode import (  # noqa: E402
+    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+)  # fmt: skip
+from ._nn_names import conv1d, dropout, embedding, group_norm, layer_norm, rms_norm, relu_  # noqa: E402
+from ._ops import softplus as _softplus  # noqa: E402,F401
+
+
+def get_autocast_gpu_dtype():
+    return bfloat16
+
+
+def get_autocast_dtype(device_type):
+    return bfloat16
+
+
+def is_autocast_enabled(device_type=None):
+    return amp.enabled()
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise _UnsupportedName(f"module 'torch' has no attribute '{name}'")

@@ -1,0 +1,1 @@
+"""torch.distributed.algorithms: nothing of it is used in one process."""

@@ -1,0 +1,1 @@
+"""torch.distributed.optim: nothing of it is used in one process."""

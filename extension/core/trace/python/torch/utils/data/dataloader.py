@@ -1,0 +1,5 @@
+"""torch.utils.data.dataloader."""
+
+from . import DataLoader
+
+__all__ = ["DataLoader"]

@@ -1,0 +1,179 @@
+/** *Compare Architectures...*: models of the zoo and of the workspace, contexts, device, and what to measure. */
+import { availableParallelism, cpus } from 'node:os';
+import * as vscode from 'vscode';
+import { defaultComparison } from '../core/experiments/defaults.js';
+import type { Experiment } from '../core/experiments/experiment.js';
+import { askEntry } from '../host/askEntry.js';
+import { guarded } from '../host/log.js';
+import type { Disposable } from '../host/disposable.js';
+import type { Services } from '../host/services.js';
+import { startExperiment } from '../host/startExperiment.js';
+import { requireTrust } from '../host/trust.js';
+import { labelOf, specOf, workspaceModels, zooModels, type FoundModel } from '../host/workspaceModels.js';
+import { integer } from '../shared/units.js';
+
+const TITLE = 'Compare Architectures';
+const CONTEXTS = [128, 256, 512, 1024, 2048, 4096];
+/** The comparison everybody asks about first. */
+const PICKED_FIRST = ['gpt2', 'rwkv7'];
+
+type Part = 'timing' | 'loss' | 'evals';
+
+interface Choice<T> extends vscode.QuickPickItem {
+  readonly value: T;
+}
+
+export function registerCompare(services: Services): Disposable {
+  return vscode.commands.registerCommand(
+    'crossover.compare',
+    guarded(services.log, async () => {
+      if (!(await requireTrust())) return;
+      const models = await pickModels(services);
+      if (models === undefined) return;
+      const contexts = await pickContexts(services.settings.value.contexts);
+      if (contexts === undefined) return;
+      const device = await pickDevice(services.settings.value.device);
+      if (device === undefined) return;
+      const parts = await pickParts();
+      if (parts === undefined) return;
+      const file = models.find((model) => model.file !== null)?.file ?? undefined;
+      await startExperiment(
+        services,
+        experimentOf(services, models, contexts, device, parts),
+        services.runs.rootFor(file ?? undefined),
+      );
+    }),
+  );
+}
+
+async function pickModels(services: Services): Promise<FoundModel[] | undefined> {
+  const zoo = zooModels();
+  const found = await workspaceModels(services.entries);
+  const choice = (model: FoundModel): Choice<FoundModel> => ({
+    label: model.label,
+    description: model.description,
+    picked: PICKED_FIRST.includes(model.source),
+    value: model,
+  });
+  const separator = (label: string): Choice<FoundModel>[] => [
+    {
+      label,
+      kind: vscode.QuickPickItemKind.Separator,
+      value: { label, description: '', source: '', file: null },
+    },
+  ];
+  const picked = await vscode.window.showQuickPick(
+    [
+      ...(found.length > 0 ? [...separator('This workspace'), ...found.map(choice)] : []),
+      ...separator('Zoo'),
+      ...zoo.map(choice),
+    ],
+    {
+      title: `${TITLE} (1/4): models`,
+      placeHolder: 'Two or more models',
+      canPickMany: true,
+      matchOnDescription: true,
+      ignoreFocusOut: true,
+    },
+  );
+  if (picked === undefined) return undefined;
+  if (picked.length === 0) throw new Error('No model was picked: tick at least one, then press Enter.');
+  const confirmed: FoundModel[] = [];
+  for (const { value } of picked) {
+    const model = value.file === null ? value : await confirm(value, value.file, services);
+    if (model === undefined) return undefined;
+    confirmed.push(model);
+  }
+  return confirmed;
+}
+
+/** A model of the workspace, with its build expression asked for once. */
+async function confirm(
+  model: FoundModel,
+  file: vscode.Uri,
+  services: Services,
+): Promise<FoundModel | undefined> {
+  const expression = await askEntry(await vscode.workspace.openTextDocument(file), services.entries);
+  if (expression === undefined) return undefined;
+  const label = labelOf(expression, vscode.workspace.asRelativePath(file));
+  return { ...model, label, source: `${file.fsPath}::${expression}` };
+}
+
+async function pickContexts(preferred: readonly number[]): Promise<number[] | undefined> {
+  const all = [...new Set([...CONTEXTS, ...preferred])].sort((a, b) => a - b);
+  const picked = await vscode.window.showQuickPick(
+    all.map((value): Choice<number> => ({
+      label: integer(value),
+      description: 'tokens',
+      picked: preferred.includes(value),
+      value,
+    })),
+    {
+      title: `${TITLE} (2/4): context lengths`,
+      placeHolder: 'Context lengths, in tokens; tokens per step stay the same',
+      canPickMany: true,
+      ignoreFocusOut: true,
+    },
+  );
+  if (picked?.length === 0)
+    throw new Error('No context length was picked: tick at least one, then press Enter.');
+  return picked?.map(({ value }) => value);
+}
+
+async function pickDevice(preferred: string): Promise<string | undefined> {
+  const [processor] = cpus();
+  const threads = availableParallelism();
+  const picked = await vscode.window.showQuickPick<Choice<string>>(
+    [
+      {
+        label: 'cpu',
+        description: `${processor?.model.trim() ?? 'processor'}, ${threads} threads`,
+        ...(preferred === 'cpu' ? { detail: 'The device of the settings' } : {}),
+        value: 'cpu',
+      },
+    ],
+    { title: `${TITLE} (3/4): device`, placeHolder: 'Where to measure', ignoreFocusOut: true },
+  );
+  return picked?.value;
+}
+
+async function pickParts(): Promise<Set<Part> | undefined> {
+  const choices: Choice<Part>[] = [
+    { label: 'Timing', description: 'training-step time against context', picked: true, value: 'timing' },
+    { label: 'Loss', description: 'training on text of this machine', picked: true, value: 'loss' },
+    { label: 'Evals', description: 'held-out text and associative recall', picked: true, value: 'evals' },
+  ];
+  const picked = await vscode.window.showQuickPick(choices, {
+    title: `${TITLE} (4/4): what to measure`,
+    placeHolder: 'Timing, loss and evals',
+    canPickMany: true,
+    ignoreFocusOut: true,
+  });
+  if (picked?.length === 0)
+    throw new Error('Nothing to measure was picked: tick at least one, then press Enter.');
+  return picked === undefined ? undefined : new Set(picked.map(({ value }) => value));
+}
+
+function experimentOf(
+  { settings }: Services,
+  models: readonly FoundModel[],
+  contexts: readonly number[],
+  device: string,
+  parts: ReadonlySet<Part>,
+): Experiment {
+  const { tokensPerStep, samples, precision, vocabulary } = settings.value;
+  const preset = defaultComparison();
+  const learns = parts.has('loss') || parts.has('evals');
+  return {
+    version: 1,
+    title: models.map(({ label }) => label).join(' and '),
+    models: models.map(specOf),
+    device,
+    precision,
+    vocab: learns ? Math.max(preset.vocab, vocabulary) : vocabulary,
+    ...(parts.has('timing') ? { timing: { contexts, tokensPerStep, samples } } : {}),
+    ...(learns && preset.data !== undefined ? { data: preset.data } : {}),
+    ...(learns && preset.train !== undefined ? { train: preset.train } : {}),
+    ...(parts.has('evals') && preset.evals !== undefined ? { evals: preset.evals } : {}),
+  };
+}

@@ -1,0 +1,61 @@
+/** *Open Results*: picks one of the runs of this workspace and shows it beside the code. */
+import * as vscode from 'vscode';
+import type { Disposable } from '../host/disposable.js';
+import { guarded } from '../host/log.js';
+import type { RunEntry } from '../host/runs.js';
+import type { Services } from '../host/services.js';
+import { never } from '../shared/protocol.js';
+import type { RunStatus } from '../shared/report.js';
+
+function icon(status: RunStatus): string {
+  switch (status) {
+    case 'running':
+      return '$(sync~spin)';
+    case 'done':
+      return '$(check)';
+    case 'cancelled':
+      return '$(circle-slash)';
+    case 'failed':
+      return '$(error)';
+    case 'interrupted':
+      return '$(debug-disconnect)';
+    default:
+      return never(status);
+  }
+}
+
+function itemOf(entry: RunEntry): vscode.QuickPickItem & { readonly entry: RunEntry } {
+  return {
+    label: `${icon(entry.status)} ${entry.title}`,
+    description: `${entry.status}, ${new Date(entry.startedAt).toLocaleString()}`,
+    ...(entry.problem === null ? {} : { detail: entry.problem }),
+    entry,
+  };
+}
+
+/** `show` opens the panel on a run folder. */
+export function registerOpenResults(
+  { runs, log }: Services,
+  show: (folder: string) => Promise<void>,
+): Disposable {
+  return vscode.commands.registerCommand(
+    'crossover.openResults',
+    guarded(log, async () => {
+      const entries = await runs.list();
+      if (entries.length === 0)
+        throw new Error(
+          'There are no results yet: run Crossover: Compare Architectures... or Crossover: Benchmark This Model first.',
+        );
+      const [only] = entries;
+      const picked =
+        entries.length === 1 && only !== undefined
+          ? itemOf(only)
+          : await vscode.window.showQuickPick(entries.map(itemOf), {
+              title: 'Open Results',
+              placeHolder: 'A run of this workspace, newest first',
+              matchOnDescription: true,
+            });
+      if (picked !== undefined) await show(picked.entry.folder);
+    }),
+  );
+}

@@ -1,0 +1,213 @@
+/** The results panel: one per window, beside the code. The host owns the truth and can rebuild it at any time. */
+import { writeFile } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import { reportFile } from '../core/runs/index.js';
+import { Replaceable, Store, type Disposable } from '../host/disposable.js';
+import { guarded, sentence } from '../host/log.js';
+import { webviewOptions, webviewPage } from '../host/page.js';
+import type { Services } from '../host/services.js';
+import {
+  DEFAULT_VIEW,
+  never,
+  parsePanelMessage,
+  parsePanelState,
+  parseView,
+  type HostMessage,
+  type PanelMessage,
+  type View,
+} from '../shared/protocol.js';
+import type { Report } from '../shared/report.js';
+import { tabFor } from '../shared/tabFor.js';
+
+export const PANEL_TYPE = 'crossover.results';
+const VIEW_KEY = 'view';
+/** A report is sent to the panel at most this often. */
+const SEND_EVERY_MS = 250;
+
+export interface ResultsPanel extends Disposable {
+  /** Shows a run; the keyboard stays where it is. */
+  readonly show: (folder: string) => Promise<void>;
+}
+
+export function registerResultsPanel(services: Services): ResultsPanel {
+  const { runs } = services;
+  const store = new Store();
+  const open = store.add(new Replaceable<OpenPanel>());
+
+  const adopt = (panel: vscode.WebviewPanel): OpenPanel => {
+    const opened = new OpenPanel(panel, services, () => {
+      if (open.value === opened) open.value = undefined;
+    });
+    open.value = opened;
+    return opened;
+  };
+  const show = async (folder: string): Promise<void> => {
+    const opened =
+      open.value ??
+      adopt(
+        vscode.window.createWebviewPanel(
+          PANEL_TYPE,
+          'Crossover',
+          { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
+          webviewOptions(services.context.extensionUri),
+        ),
+      );
+    await opened.show(folder);
+    opened.reveal();
+  };
+
+  store.add(
+    vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, {
+      deserializeWebviewPanel: async (panel, state: unknown) => {
+        const folder = parsePanelState(state)?.folder ?? runs.latest?.folder;
+        const opened = adopt(panel);
+        if (folder === undefined)
+          opened.empty('The run of this panel is not known any more: run Crossover: Open Results.');
+        else await opened.show(folder);
+      },
+    }),
+  );
+  store.add(runs.onDidStart((folder) => void show(folder)));
+  store.add(
+    runs.onDidReport(({ folder, report }) => {
+      if (open.value?.folder === folder) open.value.update(report);
+    }),
+  );
+  return {
+    show,
+    dispose: () => {
+      store.dispose();
+    },
+  };
+}
+
+class OpenPanel implements Disposable {
+  private readonly store = new Store();
+  private shownFolder: string | null = null;
+  private message: HostMessage | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  private listening = false;
+
+  constructor(
+    private readonly panel: vscode.WebviewPanel,
+    private readonly services: Services,
+    closed: () => void,
+  ) {
+    const { extensionUri } = services.context;
+    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'panel.svg');
+    panel.webview.options = webviewOptions(extensionUri);
+    this.store.add(panel);
+    this.store.add(panel.onDidDispose(closed));
+    this.store.add(
+      panel.webview.onDidReceiveMessage(
+        guarded(services.log, async (raw: unknown) => {
+          const message = parsePanelMessage(raw);
+          if (message === null) services.log.warn(`Refused a message of the panel: ${JSON.stringify(raw)}`);
+          else await this.receive(message);
+        }),
+      ),
+    );
+    panel.webview.html = webviewPage(panel.webview, extensionUri, { title: 'Crossover', bundle: 'panel' });
+  }
+
+  get folder(): string | null {
+    return this.shownFolder;
+  }
+
+  reveal(): void {
+    if (!this.panel.visible) this.panel.reveal(undefined, true);
+  }
+
+  async show(folder: string): Promise<void> {
+    this.shownFolder = folder;
+    try {
+      const report = await this.services.runs.read(folder);
+      await this.choose({ ...this.view, tab: tabFor(report, this.view.tab) });
+      this.update(report);
+    } catch (error) {
+      this.empty(sentence(error));
+    }
+  }
+
+  empty(message: string): void {
+    this.panel.title = 'Crossover';
+    this.message = { type: 'empty', message };
+    this.send();
+  }
+
+  update(report: Report): void {
+    if (this.shownFolder === null) return;
+    this.panel.title = `Crossover: ${report.title}`;
+    this.message = { type: 'report', folder: this.shownFolder, report, view: this.view };
+    if (report.status !== 'running') this.send();
+    else
+      this.timer ??= setTimeout(() => {
+        this.send();
+      }, SEND_EVERY_MS);
+  }
+
+  private get view(): View {
+    return parseView(this.services.context.workspaceState.get(VIEW_KEY)) ?? DEFAULT_VIEW;
+  }
+
+  private async choose(view: View): Promise<void> {
+    if (this.message?.type === 'report') this.message = { ...this.message, view };
+    await this.services.context.workspaceState.update(VIEW_KEY, view);
+  }
+
+  /** A page that is not loaded asks with `ready` once it is. */
+  private send(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.listening && this.message !== null) void this.panel.webview.postMessage(this.message);
+  }
+
+  private async receive(message: PanelMessage): Promise<void> {
+    const { runs } = this.services;
+    switch (message.type) {
+      case 'ready':
+        this.listening = true;
+        this.send();
+        return;
+      case 'view':
+        await this.choose(message.view);
+        return;
+      case 'cancel':
+        if (this.shownFolder !== null) await runs.cancel(this.shownFolder);
+        return;
+      case 'exportHtml':
+        if (this.message?.type === 'report') await exportHtml(this.message.folder, this.message.report);
+        return;
+      case 'openLine':
+        await openLine(message.file, message.line);
+        return;
+      default:
+        never(message);
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.store.dispose();
+  }
+}
+
+async function exportHtml(folder: string, report: Report): Promise<void> {
+  const { renderHtmlReport } = await import('../core/report/html.js');
+  const file = reportFile(folder);
+  await writeFile(file, renderHtmlReport(report));
+  const open = 'Open in Browser';
+  const answer = await vscode.window.showInformationMessage(
+    `The report is one file that works offline: ${file}`,
+    open,
+  );
+  if (answer === open) await vscode.env.openExternal(vscode.Uri.file(file));
+}
+
+async function openLine(file: string, line: number): Promise<void> {
+  const position = new vscode.Position(line - 1, 0);
+  await vscode.window.showTextDocument(vscode.Uri.file(file), {
+    viewColumn: vscode.ViewColumn.One,
+    selection: new vscode.Range(position, position),
+  });
+}

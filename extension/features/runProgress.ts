@@ -1,0 +1,167 @@
+/** Progress with cancel, a status bar item, the log, and a message when a run ends in a way that needs one. */
+import * as vscode from 'vscode';
+import { Replaceable, Store, toDisposable, type Disposable } from '../host/disposable.js';
+import { readEngineLog } from '../host/engineLog.js';
+import { sentence } from '../host/log.js';
+import type { RunReport } from '../host/runs.js';
+import type { Services } from '../host/services.js';
+import { never } from '../shared/protocol.js';
+import type { Report } from '../shared/report.js';
+import { duration } from '../shared/units.js';
+
+/** How long the status bar keeps saying how a run ended. */
+const LINGER_MS = 15_000;
+
+/** `42%, 1 min left`. */
+function fractionText({ progress }: Report): string {
+  if (progress === null) return 'starting';
+  const left = progress.secondsLeft === null ? '' : `, ${duration(progress.secondsLeft)} left`;
+  return `${Math.floor(progress.fraction * 100)}%${left}`;
+}
+
+export function registerRunProgress(services: Services, show: (folder: string) => Promise<void>): Disposable {
+  const { runs, log } = services;
+  const store = new Store();
+  const notification = store.add(new Replaceable<Notification>());
+  const linger = store.add(new Replaceable());
+  const status = store.add(
+    vscode.window.createStatusBarItem('crossover.run', vscode.StatusBarAlignment.Left, 0),
+  );
+  status.name = 'Crossover';
+  status.command = 'crossover.openResults';
+  let message = '';
+
+  store.add(
+    runs.onDidReport(({ folder, report }) => {
+      if (report.status !== 'running') return;
+      linger.value = undefined;
+      if (notification.value?.folder !== folder)
+        notification.value = new Notification(folder, report.title, () => runs.cancel(folder));
+      notification.value.update(report);
+      status.text = `$(sync~spin) Crossover ${fractionText(report)}`;
+      status.tooltip = `${report.title}: ${report.progress?.message ?? 'starting'}`;
+      status.show();
+      if (report.progress !== null && report.progress.message !== message) {
+        message = report.progress.message;
+        log.info(message);
+      }
+    }),
+  );
+  store.add(
+    runs.onDidEnd((end) => {
+      notification.value = undefined;
+      status.text = `$(beaker) Crossover: ${end.report.status}`;
+      status.tooltip = end.report.title;
+      status.show();
+      const timer = setTimeout(() => {
+        status.hide();
+      }, LINGER_MS);
+      linger.value = toDisposable(() => {
+        clearTimeout(timer);
+      });
+      void tell(services, end, show);
+    }),
+  );
+  store.add(
+    runs.onDidFail((error) => {
+      notification.value = undefined;
+      status.hide();
+      log.error(sentence(error));
+      void vscode.window.showErrorMessage(sentence(error));
+    }),
+  );
+  return store;
+}
+
+/** Says how a run ended, with what to do next. */
+async function tell(
+  { log, runs }: Services,
+  { folder, report }: RunReport,
+  show: (folder: string) => Promise<void>,
+): Promise<void> {
+  log.info(`${report.title}: ${report.status}`);
+  for (const problem of report.problems) {
+    const place =
+      problem.file === null ? '' : ` (${problem.file}${problem.line === null ? '' : `:${problem.line}`})`;
+    log.error(`${problem.message}${place}`);
+  }
+  const actions = {
+    'Open Results': () => show(folder),
+    'Show Log': () => {
+      log.show(true);
+    },
+    'Run Again': () => runs.again(folder),
+  };
+  const ask = async (
+    kind: typeof vscode.window.showErrorMessage,
+    text: string,
+    names: readonly (keyof typeof actions)[],
+  ): Promise<void> => {
+    const answer = await kind(text, ...names);
+    const name = names.find((item) => item === answer);
+    if (name !== undefined) await actions[name]();
+  };
+  switch (report.status) {
+    case 'running':
+    case 'done':
+      return;
+    case 'cancelled':
+      return ask(
+        vscode.window.showInformationMessage,
+        `The run of ${report.title} was cancelled; what was measured until then is kept.`,
+        ['Open Results', 'Run Again'],
+      );
+    case 'interrupted':
+      log.error(await readEngineLog(folder));
+      return ask(
+        vscode.window.showErrorMessage,
+        `The engine stopped before the run of ${report.title} was finished: what was measured is kept; run it again, or see the log for the reason.`,
+        ['Run Again', 'Open Results', 'Show Log'],
+      );
+    case 'failed':
+      log.error(await readEngineLog(folder));
+      return ask(
+        vscode.window.showErrorMessage,
+        report.problems[0]?.message ?? `The run of ${report.title} failed: see the log for the reason.`,
+        ['Show Log', 'Open Results'],
+      );
+    default:
+      return never(report.status);
+  }
+}
+
+/** A progress notification with a cancel button that lives as long as its run. */
+class Notification implements Disposable {
+  private finish: () => void = () => undefined;
+  private progress: vscode.Progress<{ message?: string; increment?: number }> | undefined;
+  private shown = 0;
+
+  constructor(
+    readonly folder: string,
+    title: string,
+    cancel: () => Promise<void>,
+  ) {
+    void vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+      (progress, token) => {
+        this.progress = progress;
+        token.onCancellationRequested(() => void cancel());
+        return new Promise<void>((resolve) => {
+          this.finish = resolve;
+        });
+      },
+    );
+  }
+
+  update(report: Report): void {
+    const percent = Math.floor((report.progress?.fraction ?? 0) * 100);
+    const increment = Math.max(0, percent - this.shown);
+    this.shown += increment;
+    const message = `${report.progress?.message ?? 'starting'} (${fractionText(report)})`;
+    this.progress?.report({ message, increment });
+  }
+
+  dispose(): void {
+    this.finish();
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * What the results panel and the extension host say to each other. The host owns the truth: the panel can be rebuilt
+ * from one `report` message at any time. Both sides validate what they receive; unknown messages are refused.
+ */
+import type { Report } from './report.js';
+
+export const TABS = ['timing', 'loss', 'eval'] as const;
+export type Tab = (typeof TABS)[number];
+export const TIMING_METRICS = ['step', 'forward', 'backward', 'tokensPerSecond', 'peakBytes'] as const;
+export type TimingMetric = (typeof TIMING_METRICS)[number];
+export const LOSS_AXES = ['tokens', 'seconds', 'step'] as const;
+export type LossAxis = (typeof LOSS_AXES)[number];
+
+/** What the reader has chosen to look at. */
+export interface View {
+  readonly tab: Tab;
+  readonly timingMetric: TimingMetric;
+  readonly timingLogX: boolean;
+  readonly timingLogY: boolean;
+  readonly lossAxis: LossAxis;
+  readonly lossLogX: boolean;
+  readonly lossLogY: boolean;
+  /** One option for all charts of the tab. */
+  readonly evalLogX: boolean;
+}
+
+export const DEFAULT_VIEW: View = {
+  tab: 'timing',
+  timingMetric: 'step',
+  timingLogX: true,
+  timingLogY: true,
+  lossAxis: 'tokens',
+  lossLogX: false,
+  lossLogY: false,
+  evalLogX: false,
+};
+
+/** Host to panel. */
+export type HostMessage =
+  /** The whole state; `folder` names the run, so that the panel can be restored after a reload. */
+  | { readonly type: 'report'; readonly folder: string; readonly report: Report; readonly view: View }
+  /** There is no run to show; `message` says why and what to do. */
+  | { readonly type: 'empty'; readonly message: string };
+
+/** Panel to host. */
+export type PanelMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'view'; readonly view: View }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'exportHtml' }
+  | { readonly type: 'openLine'; readonly file: string; readonly line: number };
+
+/** What the panel keeps between reloads of the window. */
+export interface PanelState {
+  readonly folder: string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isOneOf<T extends string>(value: unknown, choices: readonly T[]): value is T {
+  return typeof value === 'string' && choices.some((choice) => choice === value);
+}
+
+/** The view a message carries, or `null` when any part of it is not one. */
+export function parseView(value: unknown): View | null {
+  if (!isFields(value)) return null;
+  const { tab, timingMetric, timingLogX, timingLogY, lossAxis, lossLogX, lossLogY, evalLogX } = value;
+  if (!isOneOf(tab, TABS) || !isOneOf(timingMetric, TIMING_METRICS) || !isOneOf(lossAxis, LOSS_AXES))
+    return null;
+  if (typeof timingLogX !== 'boolean' || typeof timingLogY !== 'boolean') return null;
+  if (typeof lossLogX !== 'boolean' || typeof lossLogY !== 'boolean' || typeof evalLogX !== 'boolean')
+    return null;
+  return { tab, timingMetric, timingLogX, timingLogY, lossAxis, lossLogX, lossLogY, evalLogX };
+}
+
+const REPORT_LISTS = [
+  'models',
+  'timing',
+  'control',
+  'loss',
+  'evals',
+  'crossovers',
+  'notes',
+  'problems',
+] as const;
+const STATUSES = ['running', 'done', 'cancelled', 'failed', 'interrupted'] as const;
+
+/** Whether a value has the frame of a report: identity, status and every list. */
+export function isReport(value: unknown): value is Report {
+  return (
+    isFields(value) &&
+    typeof value['id'] === 'string' &&
+    typeof value['title'] === 'string' &&
+    typeof value['startedAt'] === 'number' &&
+    isOneOf(value['status'], STATUSES) &&
+    REPORT_LISTS.every((list) => Array.isArray(value[list]))
+  );
+}
+
+/** A message from the host, or `null` when it is not one. */
+export function parseHostMessage(value: unknown): HostMessage | null {
+  if (!isFields(value)) return null;
+  const { type, folder, report, message } = value;
+  const view = parseView(value['view']);
+  if (type === 'report' && typeof folder === 'string' && isReport(report) && view !== null)
+    return { type, folder, report, view };
+  if (type === 'empty' && typeof message === 'string') return { type, message };
+  return null;
+}
+
+/** A message from the panel, or `null` when it is not one. */
+export function parsePanelMessage(value: unknown): PanelMessage | null {
+  if (!isFields(value)) return null;
+  const { type, file, line } = value;
+  if (type === 'ready' || type === 'cancel' || type === 'exportHtml') return { type };
+  if (type === 'view') {
+    const view = parseView(value['view']);
+    return view === null ? null : { type, view };
+  }
+  if (type === 'openLine' && typeof file === 'string' && Number.isSafeInteger(line) && Number(line) >= 1)
+    return { type, file, line: Number(line) };
+  return null;
+}
+
+/** What the panel kept, or `null`. */
+export function parsePanelState(value: unknown): PanelState | null {
+  return isFields(value) && typeof value['folder'] === 'string' ? { folder: value['folder'] } : null;
+}
+
+/** Fails to compile where a case of a union is missing. */
+export function never(value: never): never {
+  throw new Error(`Unexpected value: ${JSON.stringify(value)}`);
+}

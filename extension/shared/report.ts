@@ -1,0 +1,171 @@
+/** What a run amounts to: the one shape that the panels, the terminal and the HTML report render. Imports nothing. */
+
+/** Median and 95% bootstrap interval. */
+export interface Estimate {
+  readonly median: number;
+  readonly interval: readonly [number, number];
+  readonly samples: readonly number[];
+}
+
+export interface LineCost {
+  /** Absolute path; `''` for the optimizer and other work that belongs to no line. */
+  readonly file: string;
+  /** From 1; 0 where `file` is `''`. The lines of a point add up to its step. */
+  readonly line: number;
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+  readonly optimizerMs: number;
+  /** Share of the whole step, 0..1. */
+  readonly share: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+export interface ModuleCost {
+  /** Module path; `''` is the root, `optimizer` what belongs to no line. */
+  readonly module: string;
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+  readonly optimizerMs: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+export interface TimingPoint {
+  readonly model: string;
+  readonly context: number;
+  readonly batch: number;
+  readonly precision: string;
+  /** Whole steps, milliseconds. */
+  readonly step: Estimate;
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+  readonly optimizerMs: number;
+  readonly peakBytes: number;
+  readonly tokensPerSecond: number;
+  /** Per step. */
+  readonly flops: number;
+  readonly flopsPerSecond: number;
+  /** Share of the matrix-product peak measured in this run; `null` when none was measured. */
+  readonly shareOfPeak: number | null;
+  readonly lines: readonly LineCost[];
+  readonly modules: readonly ModuleCost[];
+}
+
+export interface Crossover {
+  /** The model that is faster (or better) before the crossing, and after it. */
+  readonly before: string;
+  readonly after: string;
+  readonly axis: 'context' | 'tokens' | 'seconds';
+  /** `null`: the curves do not cross in the measured range. */
+  readonly at: number | null;
+  readonly interval: readonly [number, number] | null;
+  /** "RWKV-7 is faster from about 3,100 tokens (2,700-3,600)." */
+  readonly sentence: string;
+}
+
+export interface LossPoint {
+  readonly step: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** Nats per token. */
+  readonly loss: number;
+}
+
+export interface LossCurve {
+  readonly model: string;
+  readonly seed: number;
+  readonly points: readonly LossPoint[];
+  readonly heldOut: readonly (LossPoint & { readonly bitsPerByte: number | null })[];
+}
+
+export interface EvalScore {
+  readonly model: string;
+  readonly task: string;
+  readonly seed: number;
+  readonly score: number;
+  /** Metric and its direction, e.g. `bits per byte` lower, `accuracy` higher. */
+  readonly metric: string;
+  readonly higherIsBetter: boolean;
+  /** Score of guessing; `null` when there is none. */
+  readonly chance: number | null;
+  readonly interval: readonly [number, number] | null;
+  readonly items: number;
+  /** Training tokens seen before the score was taken. */
+  readonly tokens: number;
+}
+
+/** A/A control: the same model against itself, interleaved as the rest. */
+export interface Control {
+  readonly model: string;
+  readonly context: number;
+  /** Ratio of medians and its interval; a difference inside it is called no difference. */
+  readonly ratio: number;
+  readonly interval: readonly [number, number];
+}
+
+export interface ModelInfo {
+  readonly label: string;
+  /** `zoo id` or `FILE.py::EXPRESSION`. */
+  readonly source: string;
+  readonly file: string;
+  readonly parameters: number;
+  readonly embeddingParameters: number;
+}
+
+export interface Environment {
+  readonly crossover: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly cpu: string;
+  readonly threads: number;
+  readonly instructionSet: string;
+  readonly oneDnn: string | null;
+  readonly memoryBytes: number;
+  readonly gitCommit: string | null;
+  readonly gitDirty: boolean | null;
+  readonly dataHash: string | null;
+  readonly dataDescription: string | null;
+  /** Measured in this run, FLOP/s; `null` when not measured. */
+  readonly peakFlopsPerSecond: number | null;
+  readonly device: string;
+  readonly precision: string;
+}
+
+export type RunStatus = 'running' | 'done' | 'cancelled' | 'failed' | 'interrupted';
+
+export interface Progress {
+  readonly message: string;
+  /** 0..1 */
+  readonly fraction: number;
+  /** `null` while it cannot be told. */
+  readonly secondsLeft: number | null;
+}
+
+export interface Problem {
+  readonly message: string;
+  readonly model: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
+}
+
+export interface Report {
+  readonly id: string;
+  readonly title: string;
+  readonly status: RunStatus;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+  readonly models: readonly ModelInfo[];
+  readonly environment: Environment | null;
+  readonly tokensPerStep: number | null;
+  readonly timing: readonly TimingPoint[];
+  readonly control: readonly Control[];
+  readonly loss: readonly LossCurve[];
+  readonly evals: readonly EvalScore[];
+  readonly crossovers: readonly Crossover[];
+  /** What an expert should know beside the numbers, e.g. a recipe that differs from the reference. */
+  readonly notes: readonly string[];
+  readonly problems: readonly Problem[];
+  readonly progress: Progress | null;
+}

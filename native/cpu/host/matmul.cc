@@ -1,0 +1,271 @@
+// Matrix products. With oneDNN, primitives are made when the program is loaded; without it, and for layouts
+// oneDNN has no fast code for, the `gemm` kernel serves.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "prepare.h"
+
+#ifdef CROSSOVER_ONEDNN
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+#endif
+
+namespace crossover {
+namespace {
+
+/// A product with its batch dimensions collapsed, and broadcast batches of a over one matrix b folded into
+/// rows.
+GemmArgs describe(const Site& site) {
+  const TensorRef &c = *site.tensor(0), &a = *site.tensor(1), &b = *site.tensor(2);
+  const TensorRef* residual = site.tensor(4);
+  const int m = c.rank - 2, n = c.rank - 1;
+  GemmArgs args{};
+  args.m = c.shape[m], args.n = c.shape[n], args.k = a.shape[n];
+  args.alpha = static_cast<float>(site.real(0));
+  args.accumulate = site.integer(0) != 0;
+  args.c = site.data(0), args.a = site.data(1), args.b = site.data(2), args.bias = site.data(3);
+  args.residual = site.data(4);
+  // A dimension of one element may state any stride.
+  const auto pick = [](const TensorRef& t, int d, int64_t otherwise) {
+    return t.shape[d] > 1 ? t.strides[d] : otherwise;
+  };
+  args.cRow = pick(c, m, args.n);
+  args.residualRow = residual == nullptr ? 0 : pick(*residual, m, args.n);
+  args.aColumn = pick(a, n, 1), args.aRow = pick(a, m, args.aColumn == 1 ? std::max<int64_t>(args.k, 1) : 1);
+  args.bColumn = pick(b, n, 1), args.bRow = pick(b, m, args.bColumn == 1 ? std::max<int64_t>(args.n, 1) : 1);
+  if (args.aColumn != 1 && args.aRow != 1 && args.m == 1) args.aRow = 1;
+  if (args.bColumn != 1 && args.bRow != 1 && args.k == 1) args.bRow = 1;
+  for (int d = 0; d < m; ++d) {
+    if (c.shape[d] == 1) continue;
+    const int64_t r = residual == nullptr ? 0 : residual->strides[d];
+    const int last = args.batchRank - 1;
+    if (last >= 0 && args.cBatch[last] == c.strides[d] * c.shape[d] &&
+        args.aBatch[last] == a.strides[d] * c.shape[d] && args.bBatch[last] == b.strides[d] * c.shape[d] &&
+        args.residualBatch[last] == r * c.shape[d]) {
+      args.batch[last] *= c.shape[d];
+      args.cBatch[last] = c.strides[d], args.aBatch[last] = a.strides[d], args.bBatch[last] = b.strides[d];
+      args.residualBatch[last] = r;
+      continue;
+    }
+    args.batch[args.batchRank] = c.shape[d];
+    args.cBatch[args.batchRank] = c.strides[d], args.aBatch[args.batchRank] = a.strides[d];
+    args.bBatch[args.batchRank] = b.strides[d], args.residualBatch[args.batchRank] = r;
+    ++args.batchRank;
+  }
+  const int last = args.batchRank - 1;
+  if (last >= 0 && args.bBatch[last] == 0 && args.cBatch[last] == args.cRow * args.m &&
+      args.aBatch[last] == args.aRow * args.m &&
+      (residual == nullptr || args.residualBatch[last] == args.residualRow * args.m)) {
+    args.m *= args.batch[last];
+    --args.batchRank;
+  }
+  return args;
+}
+
+}  // namespace
+
+#ifdef CROSSOVER_ONEDNN
+
+namespace {
+
+using dnnl::memory;
+constexpr double kLargestCall =
+    1.5e10;  // operations of one oneDNN call, so that a run can stop between calls
+
+dnnl::engine& cpuEngine() {
+  static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+/// One oneDNN product over all batches, or over a range of rows when there is one matrix.
+struct Product {
+  dnnl::matmul primitive;
+  std::unordered_map<int, memory> arguments;
+  std::vector<std::pair<dnnl::reorder, std::pair<memory, memory>>> rounding;  // to bf16, into scratch
+  memory::desc scratchpad;
+  std::size_t scratchBytes = 0;
+  std::vector<std::size_t> roundedOffsets;
+};
+
+std::size_t aligned(std::size_t bytes) { return (bytes + 63) & ~static_cast<std::size_t>(63); }
+
+/// Dims and strides of a batch of matrices; batch strides of 0 become dims of 1, which oneDNN broadcasts.
+memory::desc describeMatrices(const GemmArgs& args, const int64_t* batchStrides, int64_t rows,
+                              int64_t columns, int64_t rowStride, int64_t columnStride) {
+  memory::dims dims, strides;
+  for (int d = 0; d < args.batchRank; ++d) {
+    dims.push_back(batchStrides[d] == 0 ? 1 : args.batch[d]);
+    strides.push_back(batchStrides[d] == 0 ? std::max(rowStride * rows, columnStride * columns)
+                                           : batchStrides[d]);
+  }
+  dims.push_back(rows), dims.push_back(columns);
+  strides.push_back(rowStride), strides.push_back(columnStride);
+  return memory::desc(dims, memory::data_type::f32, strides);
+}
+
+/// Makes the primitive, or null when oneDNN only has its reference code for this layout.
+std::unique_ptr<Product> makeProduct(const GemmArgs& args, bool bf16) {
+  const memory::desc c = describeMatrices(args, args.cBatch, args.m, args.n, args.cRow, 1);
+  const memory::desc a = describeMatrices(args, args.aBatch, args.m, args.k, args.aRow, args.aColumn);
+  const memory::desc b = describeMatrices(args, args.bBatch, args.k, args.n, args.bRow, args.bColumn);
+  const auto inputDesc = [&](const memory::desc& desc) {
+    return bf16 ? memory::desc(desc.dims(), memory::data_type::bf16, memory::format_tag::any) : desc;
+  };
+  auto product = std::make_unique<Product>();
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (args.alpha != 1.0f) attributes.set_output_scales(0, {args.alpha});
+  dnnl::post_ops after;
+  std::vector<std::pair<memory::desc, const float*>> added;
+  if (args.bias != nullptr) {
+    memory::dims dims(static_cast<std::size_t>(args.batchRank) + 2, 1), strides(dims.size(), args.n);
+    dims.back() = args.n, strides.back() = 1;
+    const memory::desc desc(dims, memory::data_type::f32, strides);
+    if (args.alpha != 1.0f)
+      added.emplace_back(desc, args.bias);
+    else
+      product->arguments.emplace(DNNL_ARG_BIAS, memory(desc, cpuEngine(), const_cast<float*>(args.bias)));
+  }
+  if (args.accumulate || args.residual == args.c) after.append_sum(1.0f);
+  if (args.residual != nullptr && args.residual != args.c) {
+    added.emplace_back(describeMatrices(args, args.residualBatch, args.m, args.n, args.residualRow, 1),
+                       args.residual);
+  }
+  for (const auto& [desc, data] : added) {
+    const int position = after.len();
+    after.append_binary(dnnl::algorithm::binary_add, desc);
+    product->arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(position) | DNNL_ARG_SRC_1,
+                               memory(desc, cpuEngine(), const_cast<float*>(data)));
+  }
+  attributes.set_post_ops(after);
+  const auto bias = product->arguments.find(DNNL_ARG_BIAS);
+  const dnnl::matmul::desc desc =
+      bias == product->arguments.end()
+          ? dnnl::matmul::desc(inputDesc(a), inputDesc(b), c)
+          : dnnl::matmul::desc(inputDesc(a), inputDesc(b), bias->second.get_desc(), c);
+  const dnnl::matmul::primitive_desc chosen(desc, attributes, cpuEngine());
+  if (std::string(chosen.impl_info_str()).find("ref") != std::string::npos) return nullptr;
+  product->primitive = dnnl::matmul(chosen);
+  product->arguments.emplace(DNNL_ARG_DST, memory(c, cpuEngine(), args.c));
+  product->scratchpad = chosen.scratchpad_desc();
+  product->scratchBytes = aligned(product->scratchpad.get_size());
+  product->arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(product->scratchpad, cpuEngine(), nullptr));
+  const auto input = [&](int argument, const memory::desc& stored, const memory::desc& wanted,
+                         const float* data) {
+    memory plain(stored, cpuEngine(), const_cast<float*>(data));
+    if (!bf16) {
+      product->arguments.emplace(argument, plain);
+      return;
+    }
+    memory rounded(wanted, cpuEngine(), nullptr);
+    product->rounding.push_back({dnnl::reorder(plain, rounded), {plain, rounded}});
+    product->roundedOffsets.push_back(product->scratchBytes);
+    product->scratchBytes += aligned(wanted.get_size());
+    product->arguments.emplace(argument, rounded);
+  };
+  input(DNNL_ARG_SRC, a, chosen.src_desc(), args.a);
+  input(DNNL_ARG_WEIGHTS, b, chosen.weights_desc(), args.b);
+  return product;
+}
+
+void execute(const Context& context, Product& product, dnnl::stream& stream) {
+  if (product.scratchBytes != 0) {
+    char* memory = context.scratch(product.scratchBytes / static_cast<std::size_t>(context.threads) + 64);
+    product.arguments.at(DNNL_ARG_SCRATCHPAD).set_data_handle(memory);
+    for (std::size_t i = 0; i < product.rounding.size(); ++i) {
+      auto& [reorder, pair] = product.rounding[i];
+      pair.second.set_data_handle(memory + product.roundedOffsets[i]);
+      reorder.execute(stream, pair.first, pair.second);
+    }
+  }
+  product.primitive.execute(stream, product.arguments);
+  stream.wait();
+}
+
+/// The same product cut along its rows, or its first batch dimension, into calls of bounded length.
+std::vector<GemmArgs> pieces(const GemmArgs& args) {
+  double work = 2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
+  for (int d = 0; d < args.batchRank; ++d) work *= static_cast<double>(args.batch[d]);
+  const int64_t extent = args.batchRank > 0 ? args.batch[0] : args.m;
+  const int64_t parts = std::min<int64_t>(extent, 1 + static_cast<int64_t>(work / kLargestCall));
+  std::vector<GemmArgs> result;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = extent * part / parts, end = extent * (part + 1) / parts;
+    GemmArgs piece = args;
+    const bool batched = args.batchRank > 0;
+    piece.c += begin * (batched ? args.cBatch[0] : args.cRow);
+    piece.a += begin * (batched ? args.aBatch[0] : args.aRow);
+    if (batched) piece.b += begin * args.bBatch[0];
+    if (args.residual != nullptr)
+      piece.residual += begin * (batched ? args.residualBatch[0] : args.residualRow);
+    (batched ? piece.batch[0] : piece.m) = end - begin;
+    result.push_back(piece);
+  }
+  return result;
+}
+
+bool oneDnnTakes(const GemmArgs& args) {
+  // Strides that overlap or run backwards are left to the kernel.
+  const bool rowsFit = (args.aColumn == 1 ? args.aRow >= args.k : args.aColumn >= args.m && args.aRow == 1) &&
+                       (args.bColumn == 1 ? args.bRow >= args.n : args.bColumn >= args.k && args.bRow == 1) &&
+                       args.cRow >= args.n;
+  bool forward = true;
+  for (int d = 0; d < args.batchRank; ++d)
+    forward = forward && args.aBatch[d] >= 0 && args.bBatch[d] >= 0 && args.cBatch[d] > 0;
+  return rowsFit && forward && args.m > 0 && args.n > 0 && args.k > 0;
+}
+
+}  // namespace
+
+const char* oneDnnVersion() {
+  static const std::string text = [] {
+    const dnnl_version_t* version = dnnl_version();
+    return std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+           std::to_string(version->patch);
+  }();
+  return text.c_str();
+}
+
+Call prepareMatmul(const Site& site) {
+  const GemmArgs args = describe(site);
+  const bool bf16 = site.integer(1) != 0;
+  if (oneDnnTakes(args)) {
+    auto products = std::make_shared<std::vector<std::unique_ptr<Product>>>();
+    bool complete = true;
+    for (const GemmArgs& piece : pieces(args)) {
+      std::unique_ptr<Product> product;
+      try {
+        product = makeProduct(piece, bf16);
+      } catch (const dnnl::error&) {
+        product = nullptr;  // this layout is not offered
+      }
+      complete = complete && product != nullptr;
+      if (!complete) break;
+      products->push_back(std::move(product));
+    }
+    if (complete) {
+      return [products, stream = dnnl::stream(cpuEngine())](const Context& context) mutable {
+        for (const auto& product : *products) {
+          if (context.stopped()) return;
+          execute(context, *product, stream);
+        }
+      };
+    }
+  }
+  return [args, kernel = site.kernels.gemm](const Context& context) { kernel(context, args); };
+}
+
+#else
+
+const char* oneDnnVersion() { return nullptr; }
+
+Call prepareMatmul(const Site& site) {
+  return
+      [args = describe(site), kernel = site.kernels.gemm](const Context& context) { kernel(context, args); };
+}
+
+#endif
+
+}  // namespace crossover

@@ -1,0 +1,204 @@
+// RWKV-7's recurrence, backward: chunks from the last to the first, each recomputed from its saved state.
+//
+// With G = dM at the end of a piece and the names of wkv7_chunk.h:
+//   dU = B'' G + RB^T dY,  dW = (I - AB)^-T dU,  dV = K'' G + RK^T dY + AK^T dW
+//   dA' = dW M^T, dR' = dY M^T, dB'' = U G^T, dK'' = V G^T, d(pairs) = (dW, dY) (U, V)^T on and below the
+//   diagonal dM <- diag(e^(c_q)) G + A'^T dW + R'^T dY
+// and the log decays collect every factor times its gradient. All outputs are assigned.
+#include "wkv7_chunk.h"
+
+namespace crossover {
+namespace CROSSOVER_ARCH {
+namespace {
+
+struct Scratch {
+  Wkv7Piece piece;
+  float* states;           // the state at the start of every piece of a chunk
+  float *dstate, *across;  // G, and M^T
+  float* dacross;          // G^T
+  float *dwy, *dv;         // [2q, P] (dW, dY), [q, P]
+  float *uvAcross, *dpairs;
+  float *darState, *dbkState, *darPair, *dbkPair;  // [2q, P]
+  float *dlog, *dbefore, *tail;
+  int64_t matrix;
+
+  Scratch(Carver carver, const Wkv7Args& a, int64_t* floats) {
+    piece.lay(carver, a.N);
+    int64_t size = piece.size;
+    matrix = size * size;
+    states = carver.take(kMaxPiece * matrix);
+    for (float** block : {&dstate, &across, &dacross}) *block = carver.take(matrix);
+    for (float** block : {&dwy, &darState, &dbkState, &darPair, &dbkPair}) {
+      *block = carver.take(2 * kMaxPiece * size);
+    }
+    for (float** block : {&dv, &dlog, &dbefore}) *block = carver.take(kMaxPiece * size);
+    uvAcross = carver.take(size * kPairPitch);
+    dpairs = carver.take(kPairPitch * kPairPitch);
+    tail = carver.take(size);
+    if (floats) *floats = carver.used;
+  }
+};
+
+struct Gradients {
+  HeadRows dy, dr, dlog, dk, dv, da, db;
+  Gradients(const Wkv7Args& x, int64_t batch, int64_t head)
+      : dy(x.dy, batch, head),
+        dr(x.dr, batch, head),
+        dlog(x.dlogw, batch, head),
+        dk(x.dk, batch, head),
+        dv(x.dv, batch, head),
+        da(x.da, batch, head),
+        db(x.db, batch, head) {}
+};
+
+/// dW from dU, in place: backward substitution with AB^T in blocks of 4 rows.
+void solveTransposed(const float* pairs, int64_t q, int64_t size, float* dw) {
+  for (int64_t first = (q - 1) / 4 * 4; first >= 0; first -= 4) {
+    int64_t rows = least<int64_t>(4, q - first), after = first + rows;
+    if (after < q) {
+      product<true>(rows, size, q - after, pairs + after * kPairPitch + first, kPairPitch, dw + after * size,
+                    size, dw + first * size, size, true);
+    }
+    for (int64_t i = rows - 2; i >= 0; i--) {
+      const float* column = pairs + (first + i + 1) * kPairPitch + first + i;
+      product<true>(1, size, rows - 1 - i, column, kPairPitch, dw + (first + i + 1) * size, size,
+                    dw + (first + i) * size, size, true);
+    }
+  }
+}
+
+/// Gradients of the state products and of the pairs; G^T and M^T are made here.
+void differentiateProducts(Scratch& s, const float* state) {
+  const Wkv7Piece& p = s.piece;
+  int64_t q = p.q, n = p.n, size = p.size, half = q * size;
+  const float *rPairs = p.pairs + q * kPairPitch, *dy = s.dwy + half;
+  transpose(state, size, n, n, 1, s.across, size);
+  transpose(s.dstate, size, n, n, 1, s.dacross, size);
+  product<false>(q, size, n, p.bkState, size, s.dstate, size, s.dwy, size, false);
+  product<true>(q, size, q, rPairs, kPairPitch, dy, size, s.dwy, size, true);
+  solveTransposed(p.pairs, q, size, s.dwy);
+  product<false>(q, size, n, p.bkState + half, size, s.dstate, size, s.dv, size, false);
+  product<true>(q, size, q, rPairs + q, kPairPitch, dy, size, s.dv, size, true);
+  product<true>(q, size, q, p.pairs + q, kPairPitch, s.dwy, size, s.dv, size, true);
+  product<false>(2 * q, size, n, s.dwy, size, s.across, size, s.darState, size, false);
+  product<false>(2 * q, size, n, p.uv, size, s.dacross, size, s.dbkState, size, false);
+  startTail(s.across, s.dacross, p.decay.whole(q), n, size, s.tail);
+  scaleRows(s.dstate, n, size, p.decay.whole(q));
+  product<true>(n, size, 2 * q, p.arState, size, s.dwy, size, s.dstate, size, true);
+
+  transpose(p.uv, size, 2 * q, n, 1, s.uvAcross, kPairPitch);
+  product<false>(2 * q, roundUp(2 * q, kLanes), n, s.dwy, size, s.uvAcross, kPairPitch, s.dpairs, kPairPitch,
+                 false);
+  for (int64_t corner : {int64_t{0}, q, q * kPairPitch, q * kPairPitch + q}) {
+    keepStrictlyLower(s.dpairs + corner, kPairPitch, q);
+  }
+  product<false>(2 * q, size, 2 * q, s.dpairs, kPairPitch, p.bkPair, size, s.darPair, size, false);
+  product<true>(2 * q, size, 2 * q, s.dpairs, kPairPitch, p.arPair, size, s.dbkPair, size, false);
+}
+
+/// Undoes the scaling: gradients of a, r, b, k over the blocks above (in darState and dbkState), and of log
+/// decays.
+void differentiateRows(Scratch& s) {
+  const Wkv7Piece& p = s.piece;
+  int64_t q = p.q, size = p.size, half = q * size;
+  const PieceDecay& d = p.decay;
+  for (int64_t i = 0; i < q; i++) {
+    const float* dy = s.dwy + half + i * size;
+    Floats byU = splat(dotRows(dy, p.uv + i * size, size)),
+           byV = splat(dotRows(dy, p.uv + half + i * size, size));
+    for (int64_t c = 0; c < size; c += kLanes) {
+      int64_t at = i * size + c, other = half + at;
+      Floats a = load(p.ar + at), r = load(p.ar + other), b = load(p.bk + at), k = load(p.bk + other);
+      Floats da =
+          load(s.darState + at) * load(d.before() + at) + load(s.darPair + at) * load(d.reachBefore() + at);
+      Floats dr =
+          load(s.darState + other) * load(d.now() + at) + load(s.darPair + other) * load(d.reachNow() + at);
+      Floats endB = load(s.dbkState + at) * load(d.toEnd + at),
+             endK = load(s.dbkState + other) * load(d.toEnd + at);
+      Floats db = endB + load(s.dbkPair + at) * load(d.origin + at);
+      Floats dk = endK + load(s.dbkPair + other) * load(d.origin + at);
+      store(s.dbefore + at, a * da);
+      store(s.dlog + at, r * dr - b * db - k * dk);
+      store(s.tail + c, load(s.tail + c) + b * endB + k * endK);
+      // The diagonal, which no decay touches.
+      store(s.darState + at, da);
+      store(s.darState + other, dr + byU * b + byV * k);
+      store(s.dbkState + at, db + byU * r);
+      store(s.dbkState + other, dk + byV * r);
+    }
+  }
+  accumulateLogDecay(s.dlog, s.dbefore, s.tail, q, size);
+}
+
+void differentiatePiece(Scratch& s, const Wkv7Heads& heads, const Gradients& g, int64_t token, int64_t end,
+                        const float* state) {
+  Wkv7Piece& p = s.piece;
+  p.read(heads, token, end);
+  p.makePairs();
+  p.solve(state);
+  int64_t q = p.q, n = p.n, size = p.size, half = q * size;
+  if (g.dy.data) {
+    copyRows(g.dy.at(token), g.dy.stride, q, n, s.dwy + half, size);
+  } else {
+    zero(s.dwy + half, half);
+  }
+  differentiateProducts(s, state);
+  differentiateRows(s);
+  writeRows(s.darState, size, q, n, 1, g.da.at(token), g.da.stride);
+  writeRows(s.darState + half, size, q, n, 1, g.dr.at(token), g.dr.stride);
+  writeRows(s.dbkState, size, q, n, 1, g.db.at(token), g.db.stride);
+  writeRows(s.dbkState + half, size, q, n, 1, g.dk.at(token), g.dk.stride);
+  writeRows(s.dv, size, q, n, 1, g.dv.at(token), g.dv.stride);
+  writeRows(s.dlog, size, q, n, 1, g.dlog.at(token), g.dlog.stride);
+}
+
+/// All pieces of a chunk, the last first.
+void differentiateChunk(Scratch& s, const Wkv7Heads& heads, const Gradients& g, int64_t token, int64_t end) {
+  Wkv7Piece& p = s.piece;
+  int64_t starts[kMaxPiece], pieces = 0;
+  for (;;) {
+    starts[pieces] = token;
+    int64_t q = p.decay.read(heads.log.at(token), heads.log.stride, end - token, p.n);
+    if (token + q >= end) break;
+    p.read(heads, token, end);
+    p.makePairs();
+    float* next = s.states + (pieces + 1) * s.matrix;
+    p.solve(s.states + pieces * s.matrix);
+    for (int64_t i = 0; i < s.matrix; i++) next[i] = s.states[pieces * s.matrix + i];
+    p.advance(next);
+    token += q;
+    pieces++;
+  }
+  for (; pieces >= 0; pieces--) {
+    differentiatePiece(s, heads, g, starts[pieces], end, s.states + pieces * s.matrix);
+    end = starts[pieces];
+  }
+}
+
+}  // namespace
+
+void wkv7Grad(const Context& context, const Wkv7Args& args) {
+  int64_t floats = 0, n = args.N, chunks = (args.T + kWkvChunk - 1) / kWkvChunk;
+  Scratch(Carver{nullptr}, args, &floats);
+  float* memory = reinterpret_cast<float*>(context.scratch(static_cast<std::size_t>(floats) * sizeof(float)));
+  parallelFor(context, args.B * args.H, 1, [&](int64_t begin, int64_t end, int thread) {
+    Scratch s(Carver{memory + thread * floats}, args, nullptr);
+    int64_t size = s.piece.size;
+    for (int64_t unit = begin; unit < end; unit++) {
+      Wkv7Heads heads(args, unit / args.H, unit % args.H);
+      Gradients g(args, unit / args.H, unit % args.H);
+      readState(args.dstateOut ? args.dstateOut + unit * n * n : nullptr, n, size, true, s.dstate);
+      for (int64_t chunk = chunks - 1; chunk >= 0 && !context.stopped(); chunk--) {
+        prefetchChunk({heads.r, heads.log, heads.k, heads.v, heads.a, heads.b, g.dy}, chunk - 1, args.T, n);
+        prefetchChunk<true>({g.dr, g.dlog, g.dk, g.dv, g.da, g.db}, chunk, args.T, n);
+        if (chunk > 0) prefetchRows(args.saved + (unit * chunks + chunk - 1) * n * n, n, n, n);
+        readState(args.saved + (unit * chunks + chunk) * n * n, n, size, false, s.states);
+        differentiateChunk(s, heads, g, chunk * kWkvChunk, least(args.T, (chunk + 1) * kWkvChunk));
+      }
+      if (args.dstateIn) writeState(s.dstate, n, size, true, s.across, args.dstateIn + unit * n * n);
+    }
+  });
+}
+
+}  // namespace CROSSOVER_ARCH
+}  // namespace crossover

@@ -1,0 +1,121 @@
+/** The results panel with a finished comparison: tabs by keyboard, crossover, tables, log axes, themes. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Frame } from 'playwright-core';
+import type { Session, Theme } from './session.js';
+import type { Suite } from './suite.js';
+
+const TABS = ['Timing', 'Loss', 'Eval'] as const;
+
+async function openSample(session: Session): Promise<Frame> {
+  await session.command('Crossover: Open Results');
+  const rows = session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'GPT-2 and RWKV-7' });
+  if (session.runFolders().length > 1) await rows.first().click();
+  return session.panel('GPT-2 and RWKV-7');
+}
+
+async function select(panel: Frame, tab: (typeof TABS)[number]): Promise<void> {
+  await panel.locator('vscode-panel-tab', { hasText: tab }).click();
+  await panel.locator(`section[aria-label="${tab}"]`).waitFor();
+}
+
+/** How many different colours the middle of a chart has: a blank canvas has one. */
+async function colours(panel: Frame, tab: string): Promise<number> {
+  return panel
+    .locator(`section[aria-label="${tab}"] canvas`)
+    .first()
+    .evaluate((canvas) => {
+      const { width, height } = canvas as HTMLCanvasElement;
+      const data = (canvas as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height).data;
+      const found = new Set<number>();
+      for (let at = 0; data !== undefined && at < data.length; at += 4)
+        if ((data[at + 3] ?? 0) > 200)
+          found.add(((data[at] ?? 0) << 16) | ((data[at + 1] ?? 0) << 8) | (data[at + 2] ?? 0));
+      return found.size;
+    });
+}
+
+const suite: Suite = (window) => {
+  test('the crossover is said in words, and every tab has a chart and its table', async () => {
+    const session = window();
+    const panel = await openSample(session);
+    const words = await panel.locator('section[aria-label="Timing"] .sentences').innerText();
+    assert.match(words, /RWKV-7 .*faster.*1,\d\d\d/);
+    for (const tab of TABS) {
+      await select(panel, tab);
+      const section = panel.locator(`section[aria-label="${tab}"]`);
+      assert.ok((await colours(panel, tab)) > 3, `the chart of ${tab} is drawn`);
+      assert.ok((await section.locator('tbody tr').count()) > 1, `the table of ${tab} has rows`);
+      assert.match((await section.locator('canvas').first().getAttribute('aria-label')) ?? '', /table below/);
+    }
+  });
+
+  test('tabs are changed with the arrow keys, and the focus is seen', async () => {
+    const session = window();
+    const panel = await session.panel();
+    await select(panel, 'Timing');
+    for (const tab of ['Loss', 'Eval'] as const) {
+      await session.page.keyboard.press('ArrowRight');
+      await panel.locator(`section[aria-label="${tab}"]`).waitFor();
+      const outline = await panel
+        .locator('vscode-panel-tab[aria-selected="true"]')
+        .evaluate((tab) => getComputedStyle(tab).outlineStyle);
+      assert.notEqual(outline, 'none');
+    }
+    await session.page.keyboard.press('ArrowLeft');
+    await panel.locator('section[aria-label="Loss"]').waitFor();
+  });
+
+  test('log axes can be switched, and the choice outlives the panel', async () => {
+    const session = window();
+    let panel = await session.panel();
+    await select(panel, 'Timing');
+    const box = (): ReturnType<Frame['locator']> =>
+      panel.locator('vscode-checkbox', { hasText: 'Log context' });
+    assert.equal(await box().getAttribute('aria-checked'), 'true');
+    await box().click();
+    assert.equal(await box().getAttribute('aria-checked'), 'false');
+    await session.screenshot('timing-linear');
+    await session.command('View: Close All Editors');
+    await session.open('model.py');
+    panel = await openSample(session);
+    assert.equal(await box().getAttribute('aria-checked'), 'false');
+    await box().click();
+  });
+
+  test('theme colours are followed live', async () => {
+    const session = window();
+    const seen = new Set<string>();
+    for (const theme of ['light', 'dark', 'highContrast'] satisfies Theme[]) {
+      await session.theme(theme);
+      const panel = await session.panel();
+      for (const tab of TABS) {
+        await select(panel, tab);
+        await session.screenshot(`panel-${tab.toLowerCase()}-${theme}`);
+        if (tab !== 'Timing') continue;
+        const picture = await panel
+          .locator('section[aria-label="Timing"] canvas')
+          .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+        seen.add(picture);
+      }
+    }
+    assert.equal(seen.size, 3, 'each theme draws its own colours');
+    await session.theme('dark');
+  });
+
+  test('the page obeys a strict content security policy', async () => {
+    const panel = await window().panel();
+    const policy = await panel.locator('meta[http-equiv]').getAttribute('content');
+    assert.match(policy ?? '', /default-src 'none'/);
+    assert.doesNotMatch(policy ?? '', /unsafe/);
+    const ran = await panel.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.injected = true';
+      document.body.append(script);
+      return 'injected' in window;
+    });
+    assert.equal(ran, false);
+  });
+};
+
+export default suite;

@@ -1,0 +1,113 @@
+/** The zoo's files under real PyTorch: they train, reproduce published logits, and are as large as we say. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { before, describe, it } from 'node:test';
+import { defaultParameters, zooIds, zooModel } from '../../extension/core/experiments/zoo.js';
+import { distPath } from '../../extension/core/paths.js';
+import { findPython, sharedData } from './python.js';
+
+interface Report {
+  readonly recurrences: Readonly<Record<string, number>>;
+  readonly models: readonly {
+    readonly losses: readonly number[];
+    readonly missing: readonly string[];
+    readonly parameters: number;
+    /** Parameters, learning rate, weight decay, betas and epsilon. */
+    readonly groups: readonly (readonly number[])[];
+  }[];
+  readonly rwkv6?: number;
+  readonly rwkv7?: number;
+}
+
+const found = findPython();
+const checkpoints = sharedData('rwkv_tiny');
+const sizes = [200_000, 1_000_000];
+const models = zooIds().flatMap((id) => sizes.map((parameters) => zooModel(id, { parameters })));
+
+describe('the zoo under PyTorch', { skip: 'missing' in found ? found.missing : false }, () => {
+  let report: Report;
+
+  before(() => {
+    assert.ok('python' in found);
+    const asked = models.map((model) => [model.id, model.expression]);
+    const args = [
+      'test/parity/zoo.py',
+      distPath('zoo'),
+      JSON.stringify(asked),
+      ...(checkpoints ? [checkpoints] : []),
+    ];
+    const run = spawnSync(found.python, args, { encoding: 'utf8', timeout: 300_000 });
+    assert.equal(run.status, 0, run.stderr);
+    report = JSON.parse(run.stdout) as Report;
+  });
+
+  it('recurrences equal their unrolled sums, and carry their state', () => {
+    assert.deepEqual(Object.keys(report.recurrences).length, 4);
+    for (const [name, difference] of Object.entries(report.recurrences)) {
+      assert.ok(difference < 1e-12, `${name}: ${difference}`);
+    }
+  });
+
+  it('models train at any context', () => {
+    for (const [index, { losses, missing }] of report.models.entries()) {
+      assert.deepEqual(missing, [], models[index]!.label);
+      // Fresh models know nothing: about ln 65. RWKV's larger head initialisation spreads that a little.
+      for (const loss of losses) assert.ok(loss > 3 && loss < 6, `${models[index]!.label}: ${loss}`);
+    }
+  });
+
+  it('models have the parameters that are shown', () => {
+    for (const [index, { parameters }] of report.models.entries()) {
+      assert.equal(parameters, models[index]!.parameters, models[index]!.label);
+    }
+  });
+
+  it('models bring their optimizer recipe', () => {
+    for (const [index, { groups }] of report.models.entries()) {
+      const { id, label } = models[index]!;
+      assert.equal(groups[0]![2], 0.1, label);
+      if (id === 'gpt2') {
+        assert.ok(
+          groups.every(([, lr, , b1, b2]) => lr === 1e-3 && b1 === 0.9 && b2 === 0.95),
+          label,
+        );
+      } else {
+        assert.deepEqual(
+          groups.map(([, lr]) => lr),
+          [1e-3, 1e-3, 2e-3],
+          label,
+        );
+        assert.ok(
+          groups.every(([, , , b1, b2, eps]) => b1 === 0.9 && b2 === 0.99 && eps === 1e-18),
+          label,
+        );
+      }
+    }
+  });
+
+  const skip = checkpoints === null ? 'no ../shared/data/rwkv_tiny here' : false;
+  for (const id of ['rwkv6', 'rwkv7'] as const) {
+    it(`${id} reproduces the published logits of a trained checkpoint`, { skip }, () => {
+      const difference = report[id];
+      assert.ok(difference !== undefined && difference <= 1e-5, String(difference));
+    });
+  }
+});
+
+describe('the sizes of zoo models', () => {
+  it('match within 3% in the default comparison', () => {
+    const gpt2 = zooModel('gpt2').parameters;
+    const rwkv7 = zooModel('rwkv7').parameters;
+    assert.ok(Math.abs(gpt2 / rwkv7 - 1) < 0.03, `${gpt2} and ${rwkv7}`);
+    assert.ok(Math.abs(gpt2 / defaultParameters - 1) < 0.03);
+  });
+
+  it('are near what is asked for', () => {
+    for (const id of zooIds()) {
+      for (const parameters of [1e6, 5e6, 1e7, 5e7, 1e8]) {
+        const ratio = zooModel(id, { parameters }).parameters / parameters;
+        assert.ok(ratio > 0.95 && ratio < 1.05, `${id} at ${parameters}: ${ratio}`);
+      }
+    }
+  });
+});

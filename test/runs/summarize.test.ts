@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RunEvent } from '../../extension/core/runs/events.js';
+import type { RunRecord } from '../../extension/core/runs/record.js';
+import { summarize } from '../../extension/core/runs/summarize.js';
+
+const record: RunRecord = {
+  version: 1,
+  id: 'r',
+  title: 'A and B',
+  experiment: {
+    version: 1,
+    models: [{ source: 'a' }, { source: 'b' }],
+    device: 'cpu',
+    precision: 'fp32',
+    vocab: 256,
+    timing: { contexts: [256, 1024], tokensPerStep: 4096, samples: 5 },
+  },
+  root: '.',
+  status: 'done',
+  process: null,
+  startedAt: 1,
+  finishedAt: 2,
+  error: null,
+};
+
+const point = (model: string, context: number): RunEvent => ({
+  type: 'point',
+  model,
+  context,
+  batch: 4096 / context,
+  precision: 'fp32',
+  peakBytes: 1e6,
+  flops: 2e9,
+});
+const sample = (
+  model: string,
+  context: number,
+  ms: number,
+  series: 'main' | 'control' = 'main',
+): RunEvent => ({
+  type: 'sample',
+  series,
+  model,
+  context,
+  ms,
+  forwardMs: ms * 0.3,
+  backwardMs: ms * 0.5,
+  optimizerMs: ms * 0.1,
+});
+const cost = { flops: 1, bytes: 1, share: 0 };
+
+test('lines and phases of a point add up to the median step, whatever the profile said', () => {
+  const events: RunEvent[] = [
+    point('A', 256),
+    ...[100, 101, 99, 100, 150].map((ms) => sample('A', 256, ms)),
+    {
+      type: 'profile',
+      model: 'A',
+      context: 256,
+      lines: [
+        { file: 'm.py', line: 3, forwardMs: 40, backwardMs: 10, optimizerMs: 0, ...cost },
+        { file: 'm.py', line: 9, forwardMs: 20, backwardMs: 70, optimizerMs: 0, ...cost },
+        { file: '', line: 0, forwardMs: 0, backwardMs: 0, optimizerMs: 9, ...cost },
+      ],
+      modules: [
+        { module: 'h.0', forwardMs: 60, backwardMs: 80, optimizerMs: 0, ...cost },
+        { module: 'optimizer', forwardMs: 0, backwardMs: 0, optimizerMs: 9, ...cost },
+      ],
+    },
+    { type: 'peak', flopsPerSecond: 1e11 },
+  ];
+  const [timing] = summarize(record, events).timing;
+  assert.equal(timing!.step.median, 100);
+  const sum = (parts: readonly { forwardMs: number; backwardMs: number; optimizerMs: number }[]): number =>
+    parts.reduce((total, part) => total + part.forwardMs + part.backwardMs + part.optimizerMs, 0);
+  assert.ok(Math.abs(sum([timing!]) - 100) < 1e-9);
+  assert.ok(Math.abs(sum(timing!.lines) - 100) < 1e-9);
+  assert.ok(Math.abs(sum(timing!.modules) - 100) < 1e-9);
+  assert.ok(Math.abs(timing!.lines.reduce((total, { share }) => total + share, 0) - 1) < 1e-12);
+  assert.equal(timing!.tokensPerSecond, 40_960);
+  assert.equal(timing!.flopsPerSecond, 2e10);
+  assert.equal(timing!.shareOfPeak, 0.2);
+});
+
+test('a share of peak is left out where no peak was measured', () => {
+  const report = summarize(record, [point('A', 256), sample('A', 256, 10)]);
+  assert.equal(report.timing[0]!.shareOfPeak, null);
+});
+
+test('the control decides what is a difference', () => {
+  const steady = (model: string, ms: number): RunEvent[] =>
+    [256, 1024].flatMap((context) => [
+      point(model, context),
+      ...[0, 0.1, -0.1, 0.2, -0.2].map((d) => sample(model, context, ms + d)),
+    ]);
+  const noisy = [60, 160, 80, 110, 90].map((ms) => sample('A', 256, ms, 'control'));
+  const quiet = [100, 100.1, 99.9, 100.2, 99.8].map((ms) => sample('A', 256, ms, 'control'));
+  const both = [...steady('A', 100), ...steady('B', 110)];
+  assert.match(
+    summarize(record, [...both, ...quiet]).crossovers[0]!.sentence,
+    /A is faster at every measured context/,
+  );
+  assert.match(
+    summarize(record, [...both, ...noisy]).crossovers[0]!.sentence,
+    /No difference between A and B/,
+  );
+  assert.equal(summarize(record, [...both, ...quiet]).control[0]!.context, 256);
+});
+
+test('held-out losses cross in tokens, and one seed is not enough to be sure', () => {
+  const curve = (model: string, seed: number, losses: readonly number[]): RunEvent[] =>
+    losses.map((loss, i) => ({
+      type: 'heldOut',
+      model,
+      seed,
+      step: i * 10,
+      tokens: i * 1000,
+      seconds: i * 2,
+      loss,
+      bitsPerByte: loss / Math.LN2,
+    }));
+  const one = [...curve('A', 1, [5, 3, 2.5, 2.2]), ...curve('B', 1, [5, 3.5, 2.4, 2.0])];
+  const [tokens, seconds] = summarize(record, one).crossovers;
+  assert.equal(tokens!.axis, 'tokens');
+  assert.ok(tokens!.at! > 1000 && tokens!.at! < 2000, String(tokens!.at));
+  assert.equal(tokens!.interval, null);
+  assert.match(tokens!.sentence, /on one seed: can't tell/);
+  assert.equal(seconds!.axis, 'seconds');
+  const two = summarize(record, [
+    ...one,
+    ...curve('A', 2, [5, 3.01, 2.51, 2.2]),
+    ...curve('B', 2, [5, 3.49, 2.41, 2.0]),
+  ]);
+  assert.ok(two.crossovers[0]!.interval![0] > 1000);
+  assert.match(two.crossovers[0]!.sentence, /^B is at a lower loss from about/);
+});
+
+test('events of a kind this reader does not know are passed over', () => {
+  const unknown = { type: 'thought', words: 1 } as unknown as RunEvent;
+  assert.equal(summarize(record, [unknown, point('A', 256), sample('A', 256, 10)]).timing.length, 1);
+});

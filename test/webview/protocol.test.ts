@@ -1,0 +1,67 @@
+/** Messages between host and panel are checked on arrival. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  DEFAULT_VIEW,
+  parseHostMessage,
+  parsePanelMessage,
+  parsePanelState,
+  parseView,
+} from '../../extension/shared/protocol.js';
+import { tabFor } from '../../extension/shared/tabFor.js';
+import { sampleReport } from '../fixtures/report.js';
+
+const report = sampleReport('/models');
+
+test('messages of the host survive the way, and anything else is refused', () => {
+  const message = { type: 'report', folder: '/run', report, view: DEFAULT_VIEW };
+  assert.deepEqual(parseHostMessage(structuredClone(message)), message);
+  assert.deepEqual(parseHostMessage({ type: 'empty', message: 'none' }), { type: 'empty', message: 'none' });
+  for (const bad of [
+    null,
+    'report',
+    { type: 'report', folder: '/run', report: { ...report, timing: null }, view: DEFAULT_VIEW },
+    { type: 'report', folder: '/run', report: { ...report, status: 'paused' }, view: DEFAULT_VIEW },
+    { type: 'report', folder: 7, report, view: DEFAULT_VIEW },
+    { type: 'report', folder: '/run', report, view: { ...DEFAULT_VIEW, tab: 'memory' } },
+    { type: 'reset' },
+  ])
+    assert.equal(parseHostMessage(bad), null);
+});
+
+test('messages of the panel are refused unless every field fits', () => {
+  for (const good of [
+    { type: 'ready' },
+    { type: 'cancel' },
+    { type: 'exportHtml' },
+    { type: 'view', view: DEFAULT_VIEW },
+    { type: 'openLine', file: '/m.py', line: 3 },
+  ])
+    assert.deepEqual(parsePanelMessage(good), good);
+  for (const bad of [
+    { type: 'openLine', file: '/m.py', line: 0 },
+    { type: 'openLine', file: '/m.py', line: 1.5 },
+    { type: 'openLine', line: 1 },
+    { type: 'view', view: { ...DEFAULT_VIEW, lossLogX: 'yes' } },
+    { type: 'run', command: 'x' },
+    undefined,
+  ])
+    assert.equal(parsePanelMessage(bad), null);
+});
+
+test('a view with a missing field is not a view', () => {
+  for (const key of Object.keys(DEFAULT_VIEW))
+    assert.equal(parseView({ ...DEFAULT_VIEW, [key]: undefined }), null, key);
+});
+
+test('what a panel keeps is its run folder', () => {
+  assert.deepEqual(parsePanelState({ folder: '/run', more: 1 }), { folder: '/run' });
+  assert.equal(parsePanelState({ folder: 1 }), null);
+});
+
+test('a run opens on the tab shown last, unless it has nothing there', () => {
+  assert.equal(tabFor(report, 'eval'), 'eval');
+  assert.equal(tabFor({ ...report, evals: [] }, 'eval'), 'timing');
+  assert.equal(tabFor({ ...report, timing: [], evals: [] }, 'eval'), 'loss');
+  assert.equal(tabFor({ ...report, timing: [], loss: [], evals: [] }, 'loss'), 'timing');
+});

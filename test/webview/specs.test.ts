@@ -1,0 +1,100 @@
+/** Charts and tables are pure functions of the report. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_VIEW } from '../../extension/shared/protocol.js';
+import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js';
+import { opaque } from '../../webview/theme.js';
+import { logRange, logTicks } from '../../webview/ticks.js';
+import { timingRows, timingSpec, TIMING_COLUMNS } from '../../webview/timingSpec.js';
+import { sampleReport } from '../fixtures/report.js';
+
+const report = sampleReport('/models');
+
+test('timing: a series per model in the order of the report, and the crossover only on the whole step', () => {
+  const spec = timingSpec(report, DEFAULT_VIEW);
+  assert.deepEqual(
+    spec.series.map(({ label, model, points }) => [label, model, points.length]),
+    [
+      ['GPT-2', 0, 6],
+      ['RWKV-7', 1, 6],
+    ],
+  );
+  assert.deepEqual(spec.x.ticks, [128, 256, 512, 1024, 2048, 4096]);
+  assert.equal(spec.marks.length, 1);
+  assert.equal(spec.marks[0]?.label, 'crossover at 1,300');
+  assert.deepEqual(timingSpec(report, { ...DEFAULT_VIEW, timingMetric: 'forward' }).marks, []);
+});
+
+test('timing: a model keeps its colour while another has no measurements yet', () => {
+  const half = { ...report, timing: report.timing.filter(({ model }) => model === 'RWKV-7') };
+  assert.deepEqual(
+    timingSpec(half, DEFAULT_VIEW).series.map(({ model }) => model),
+    [1],
+  );
+});
+
+test('timing: rows go by context with models side by side, and every number has its unit', () => {
+  const rows = timingRows(report);
+  assert.deepEqual(
+    rows.slice(0, 3).map(({ model, context }) => `${model} ${context}`),
+    ['GPT-2 128', 'RWKV-7 128', 'GPT-2 256'],
+  );
+  const texts = TIMING_COLUMNS.map(({ title, text }) => `${title}: ${text(rows[0]!)}`);
+  assert.ok(texts.includes('Step: 946 ms'), texts.join(', '));
+  assert.ok(texts.includes('95% interval: 918-984 ms'), texts.join(', '));
+  assert.ok(texts.includes('Of peak: 57.0%'), texts.join(', '));
+});
+
+test('loss: training and held-out series on the chosen axis, crossovers of that axis only', () => {
+  const byTokens = lossSpec(report, DEFAULT_VIEW);
+  assert.equal(byTokens.series.length, 4);
+  assert.equal(byTokens.series[0]?.points.at(-1)?.x, 204_800);
+  assert.equal(byTokens.marks.length, 1);
+  const bySeconds = lossSpec(report, { ...DEFAULT_VIEW, lossAxis: 'seconds', lossLogX: true });
+  assert.equal(bySeconds.marks.length, 0);
+  assert.ok(Math.abs((bySeconds.series[0]?.points.at(-1)?.x ?? 0) - 42) < 1e-9);
+});
+
+test('loss: a value that is not a number is left out of the chart', () => {
+  const [curve] = report.loss;
+  const broken = {
+    ...curve!,
+    points: [...curve!.points, { step: 101, tokens: 1e6, seconds: 50, loss: NaN }],
+  };
+  const spec = lossSpec({ ...report, loss: [broken] }, DEFAULT_VIEW);
+  assert.equal(spec.series[0]?.points.length, curve!.points.length);
+  assert.equal(LOSS_COLUMNS.find(({ title }) => title === 'Training loss')?.text(broken), '-');
+});
+
+test('eval: one chart per task, with the level of guessing', () => {
+  const specs = evalSpecs(report, DEFAULT_VIEW);
+  assert.deepEqual(
+    specs.map(({ task }) => task),
+    ['associative recall, 4 pairs'],
+  );
+  assert.equal(specs[0]?.spec.level?.at, 1 / 32);
+  assert.match(specs[0]?.spec.y.label ?? '', /accuracy \(higher is better\)/);
+});
+
+test('ticks of a logarithmic axis are few at any range', () => {
+  for (const [min, max] of [
+    [48, 57],
+    [0.9, 2.5],
+    [3, 400],
+    [1e-3, 1e6],
+  ] as const) {
+    const ticks = logTicks(min, max);
+    assert.ok(ticks.length >= 2 && ticks.length <= 10, `${min}-${max}: ${ticks.join(', ')}`);
+    for (const tick of ticks) assert.ok(tick >= min && tick <= max);
+  }
+  assert.deepEqual(logTicks(0, 10), []);
+  assert.equal(logRange([-1, NaN]), null);
+  assert.deepEqual(logRange([10, 10]), { min: 10 / 1.03, max: 10.3 });
+});
+
+test('translucent theme colours become opaque', () => {
+  assert.equal(opaque('#d186167e'), '#d18616');
+  assert.equal(opaque('#abcd'), '#abc');
+  assert.equal(opaque('rgba(1, 2, 3, 0.5)'), 'rgb(1, 2, 3)');
+  assert.equal(opaque('#3794ff'), '#3794ff');
+});

@@ -1,0 +1,46 @@
+/** A chart in our own words; `chart.ts` alone translates them for the library. */
+
+export interface ChartPoint {
+  readonly x: number;
+  readonly y: number;
+  /** Interval of y, drawn as a whisker. */
+  readonly interval?: readonly [number, number] | null;
+}
+
+export interface ChartSeries {
+  readonly label: string;
+  /** Which model this is: decides colour and marker, so that colour alone never tells models apart. */
+  readonly model: number;
+  readonly points: readonly ChartPoint[];
+  readonly dashed?: boolean;
+  /** Markers at points; lines of many points have none. */
+  readonly markers?: boolean;
+  /** A fine line, for one seed of several. */
+  readonly fine?: boolean;
+}
+
+export interface ChartAxis {
+  readonly label: string;
+  readonly log: boolean;
+  /** Values that get a tick on a logarithmic axis; chosen by the library when left out. */
+  readonly ticks?: readonly number[];
+  readonly format: (value: number) => string;
+}
+
+export interface ChartMark {
+  readonly at: number;
+  readonly interval: readonly [number, number] | null;
+  readonly label: string;
+}
+
+export interface ChartSpec {
+  /** Said by screen readers; the table under the chart has the numbers. */
+  readonly description: string;
+  readonly x: ChartAxis;
+  readonly y: ChartAxis;
+  readonly series: readonly ChartSeries[];
+  /** Where curves cross, on the x axis. */
+  readonly marks: readonly ChartMark[];
+  /** A level on the y axis, e.g. the score of guessing. */
+  readonly level: { readonly at: number; readonly label: string } | null;
+}
