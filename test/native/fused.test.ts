@@ -1,7 +1,7 @@
 /** `fused` against float64: every operation with its edges, layouts, reductions, integer lane, storage types. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FUSED_OPS, type FusedOp, type Storage } from '../../extension/core/compiler/program.js';
+import { FUSED_OPS, type FusedOp } from '../../extension/core/compiler/program.js';
 import { close, Machine, numbers, offsets, product, rowMajor } from './machine.js';
 
 const number = (op: FusedOp) => FUSED_OPS.indexOf(op);
@@ -84,7 +84,7 @@ const references: Partial<Record<FusedOp, Reference>> = {
   tanh_grad: { f: (dy, y) => dy * (1 - y * y), tolerance: 5e-7 }, sigmoid_grad: { f: (dy, y) => dy * y * (1 - y), second: [0, 1], tolerance: 5e-7 },
 };
 
-const spread = (values: number[], [low, high]: readonly [number, number]) =>
+const spread = (values: number[], [low = 0, high = 0]: readonly number[]) =>
   values.map((v) => Math.fround(low + ((v + 1) / 2) * (high - low)));
 
 for (const [op, { f, range = [-3, 3], second = [-3, 3], tolerance = 3e-7, floor = 1e-3 }] of Object.entries(references) as [FusedOp, Reference][]) {

@@ -63,7 +63,7 @@ export class Machine {
   private readonly initial: { ref: TensorRef; values: readonly number[] | undefined }[] = [];
   private readonly instructions: Instruction[] = [];
   private bytes = GUARD_BYTES;
-  private memory = new Uint8Array();
+  private memory: Uint8Array = new Uint8Array();
 
   tensor(shape: readonly number[], options: TensorOptions = {}): Tensor {
     const storage = options.storage ?? 'f32';

@@ -9,7 +9,6 @@ import {
 } from '../../extension/core/stats/crossover.js';
 import { Random } from '../../extension/core/stats/random.js';
 import { describeCrossing } from '../../extension/core/stats/sentences.js';
-import { about } from '../../extension/shared/units.js';
 
 const CONTEXTS = [128, 256, 512, 1024, 2048, 4096];
 

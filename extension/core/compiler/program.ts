@@ -169,6 +169,7 @@ export type Opcode = (typeof OPCODES)[number];
  * `a` of the iteration space; `where` is a ? b : c. Comparisons give 1 or 0. Loading converts from the storage type
  * to the lane, storing converts back (u8: not equal to zero).
  */
+// prettier-ignore
 export const FUSED_OPS = [
   'copy', 'index', 'where',
   'neg', 'exp', 'exp2', 'log', 'log2', 'log1p', 'expm1', 'sin', 'cos', 'tan', 'tanh', 'sigmoid', 'relu', 'gelu', 'gelu_tanh',
