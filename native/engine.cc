@@ -47,6 +47,7 @@ void Session::run(const std::shared_ptr<LoadedProgram>& program, std::size_t sta
     throw Error("program", "The run's instructions " + std::to_string(start) + " to " + std::to_string(end) +
                                " are not within the program's " + std::to_string(count) + ".");
   }
+  if (stopped_) throw Error("disposed", "This session has ended and runs nothing any more.");
   if (program->running.exchange(true))
     throw Error("busy", "This program is already running; await its run first.");
   program->cancel = false;
@@ -79,6 +80,7 @@ void Session::seed(uint64_t seed) {
 }
 
 void Session::stop() {
+  stopped_ = true;
   for (const auto& weak : programs_) {
     if (const auto program = weak.lock()) program->cancel = true;
   }

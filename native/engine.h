@@ -48,8 +48,8 @@ class Session {
   /// Parses, validates, allocates arena and io, prepares kernels.
   std::shared_ptr<LoadedProgram> load(const uint8_t* bytes, std::size_t length,
                                       std::shared_ptr<StateBlock> state);
-  /// Starts a run; `done` is called on the worker thread, always. Throws Error `busy` or `program` (bad
-  /// range).
+  /// Starts a run; `done` is called on the worker thread, always. Throws Error `busy`, `disposed` (after
+  /// `stop`) or `program` (bad range).
   void run(const std::shared_ptr<LoadedProgram>& program, std::size_t start, std::size_t end,
            std::function<void(RunOutcome)> done);
   /// Restarts the generator. Throws `busy` during a run.
@@ -66,6 +66,7 @@ class Session {
   Random random_;
   std::vector<std::weak_ptr<LoadedProgram>> programs_;
   std::atomic<int> runs_{0};
+  bool stopped_ = false;
   Worker worker_;  // last: joined before what its jobs use goes away
 };
 

@@ -20,6 +20,7 @@ constexpr double kMaxSafe = 9007199254740991.0;
 /// Everything one environment has open.
 struct Environment {
   std::vector<std::shared_ptr<Session>> sessions;
+  bool closed = false;
 
   /// Forgets sessions whose worker has ended.
   void prune() {
@@ -31,6 +32,14 @@ struct Environment {
         ++i;
       }
     }
+  }
+
+  /// Cancels every run and waits for it. No run starts afterwards.
+  void close() {
+    closed = true;
+    for (const auto& session : sessions) session->stop();
+    for (const auto& session : sessions) session->join();
+    sessions.clear();
   }
 };
 
@@ -262,7 +271,9 @@ std::shared_ptr<StateHandle> stateFrom(const Napi::Value& value) {
 Napi::Value createSession(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto handle = std::make_shared<SessionHandle>();
+  auto* environment = env.GetInstanceData<Environment>();
   try {
+    if (environment->closed) throw Error("disposed", "The process is ending; it makes no new session.");
     int64_t threads = 0;
     if (info[0].IsObject()) {
       const Napi::Value wanted = info[0].As<Napi::Object>().Get("threads");
@@ -273,7 +284,6 @@ Napi::Value createSession(const Napi::CallbackInfo& info) {
   } catch (const Error& error) {
     throw toJs(env, error);
   }
-  auto* environment = env.GetInstanceData<Environment>();
   environment->prune();
   environment->sessions.push_back(handle->session);
 
@@ -310,13 +320,15 @@ Napi::Value createSession(const Napi::CallbackInfo& info) {
 void installCleanup(Napi::Env env) {
   auto* environment = new Environment();
   env.SetInstanceData<Environment>(environment);  // deleted by Node after the hook below
-  env.AddCleanupHook(
-      [](Environment* open) {
-        for (const auto& session : open->sessions) session->stop();
-        for (const auto& session : open->sessions) session->join();
-        open->sessions.clear();
-      },
-      environment);
+  env.AddCleanupHook([](Environment* open) { open->close(); }, environment);
+  // process.exit() in the main thread runs no clean-up hook: it goes on to the destructors of static objects,
+  // among them the machine code of oneDNN's kernels, which a run must not execute any more.
+  const Napi::Value process = env.Global().Get("process");
+  const Napi::Value on = process.IsObject() ? process.As<Napi::Object>().Get("on") : env.Undefined();
+  if (!on.IsFunction()) return;
+  const auto close = [environment](const Napi::CallbackInfo&) { environment->close(); };
+  on.As<Napi::Function>().Call(
+      process, {Napi::String::New(env, "exit"), Napi::Function::New(env, close, "endCrossoverRuns")});
 }
 
 }  // namespace crossover

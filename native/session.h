@@ -8,7 +8,7 @@ namespace crossover {
 /// createSession({ threads? }) -> NativeSession.
 Napi::Value createSession(const Napi::CallbackInfo& info);
 
-/// Makes the exit of this environment cancel and await every run.
+/// Makes the exit of this environment, and of the process, cancel and await every run.
 void installCleanup(Napi::Env env);
 
 }  // namespace crossover

@@ -133,7 +133,8 @@ async function withCompiler(name, compiler, sanitize) {
   );
   process.stderr.write('done\n');
   const kind = sanitize ? ['-fsanitize=address,undefined'] : ['-shared'];
-  if (!sanitize && process.platform === 'darwin') kind.push('-undefined', 'dynamic_lookup');
+  if (!sanitize)
+    kind.push(...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,-z,nodelete']));
   const product = path.join(output, sanitize ? 'nativeTests' : 'crossover.node');
   const libraries = [...openmp, ...(oneDnnHeader ? ['-ldnnl'] : []), '-lpthread'];
   step('link native', compiler, [...kind, '-o', product, ...made.map((unit) => unit.object), ...libraries]);

@@ -255,11 +255,43 @@ test('a worker thread that ends during a run takes nothing down', () => {
       const bytes = new Uint8Array(Buffer.from('${Buffer.from(heavy(2048, 300)).toString('base64')}', 'base64'));
       session.loadProgram(bytes, session.createState(0)).run().catch(() => {});
       require('node:worker_threads').parentPort.postMessage('running');\`, { eval: true });
-    worker.on('message', () => setTimeout(() => worker.terminate().then(() => console.log('ended')), 100));`;
+    worker.on('message', () => setTimeout(() => worker.terminate().then(() => process.stdout.write('ended\\n')), 100));`;
   const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20000 });
   assert.equal(child.error, undefined);
   assert.equal(child.status, 0, child.stderr);
   assert.equal(child.stdout, 'ended\n');
+});
+
+test('process.exit in the main thread ends the run of a worker thread too', () => {
+  const script = `const { Worker } = require('node:worker_threads');
+    const worker = new Worker(\`const addon = require(${JSON.stringify(addonPath)});
+      const session = addon.createSession({});
+      const bytes = new Uint8Array(Buffer.from('${Buffer.from(heavy(2048, 300)).toString('base64')}', 'base64'));
+      session.loadProgram(bytes, session.createState(0)).run().catch(() => {});
+      require('node:worker_threads').parentPort.postMessage('running');\`, { eval: true });
+    worker.on('message', () => setTimeout(() => process.exit(7), 100));`;
+  const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20000 });
+  assert.equal(child.signal, null, child.stderr);
+  assert.equal(child.status, 7, child.stderr);
+});
+
+test('once the process is ending, nothing new runs', () => {
+  const script = `const addon = require(${JSON.stringify(addonPath)});
+    const session = addon.createSession({});
+    const program = session.loadProgram(new Uint8Array(Buffer.from('${Buffer.from(heavy(2048, 300)).toString('base64')}', 'base64')), session.createState(0));
+    process.on('exit', () => {
+      void program.run().catch(() => {});
+      try {
+        addon.createSession({});
+      } catch (error) {
+        process.stdout.write(error.code + '\\n');
+      }
+    });
+    process.exit(7);`;
+  const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20000 });
+  assert.equal(child.signal, null, child.stderr);
+  assert.equal(child.status, 7, child.stderr);
+  assert.equal(child.stdout, 'disposed\n');
 });
 
 test('time per kernel costs less than 3% of the step', async () => {
