@@ -3,10 +3,11 @@
  * display and the download answers, and code-server in Chromium everywhere else.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { codeServer } from './codeServer.js';
 
 export interface Editor {
   readonly name: string;
@@ -124,28 +125,6 @@ async function workbenchPage(browser: Browser): Promise<Page> {
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
   throw new Error('VS Code opened no window: is there a display?');
-}
-
-/** code-server and the Node it needs, installed once below `.cache`. */
-function codeServer(root: string): { readonly node: string; readonly entry: string } {
-  const prefix = path.join(root, '.cache', 'code-server');
-  const node = path.join(prefix, 'node_modules', 'node', 'bin', 'node');
-  const entry = path.join(prefix, 'node_modules', 'code-server', 'out', 'node', 'entry.js');
-  if (!existsSync(node) || !existsSync(entry)) {
-    mkdirSync(prefix, { recursive: true });
-    writeFileSync(path.join(prefix, 'package.json'), '{ "private": true }\n');
-    process.stderr.write('  code-server (about two minutes, once)\n');
-    const install = (...packages: string[]): void => {
-      const env = {
-        ...process.env,
-        PATH: `${path.dirname(node)}${path.delimiter}${process.env['PATH'] ?? ''}`,
-      };
-      must('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, ...packages], env);
-    };
-    install('node@24');
-    install('code-server@4.139.1');
-  }
-  return { node, entry };
 }
 
 async function openCodeServer(places: EditorPlaces): Promise<Editor> {
