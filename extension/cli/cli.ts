@@ -14,6 +14,7 @@ import { report } from './commands/report.js';
 import { trace } from './commands/trace.js';
 import { train } from './commands/train.js';
 import { verify } from './commands/verify.js';
+import { wrap } from './text/wrap.js';
 import { systemTerminal, type Terminal } from './terminal.js';
 
 const COMMANDS: readonly Command[] = [
@@ -30,8 +31,10 @@ const COMMANDS: readonly Command[] = [
 ];
 
 function help(): string {
-  const rows = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(9)}${summary}`);
-  return `crossover COMMAND [options]\n\nCompares language-model architectures on this machine.\n\n${rows.join('\n')}\n\ncrossover COMMAND --help says more. Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 failure.\n`;
+  const rows = COMMANDS.map(
+    ({ name, summary }) => `  ${name.padEnd(9)}${wrap(summary, 69).replaceAll('\n', `\n${' '.repeat(11)}`)}`,
+  );
+  return `crossover COMMAND [options]\n\nCompares language-model architectures on this machine.\n\n${rows.join('\n')}\n\ncrossover COMMAND --help says more. Exit codes: 0 fine, 1 a finding,\n2 wrong usage, 3 failure.\n`;
 }
 
 async function main(words: readonly string[], terminal: Terminal): Promise<ExitCode> {

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../core/experiments/usageError.js';
 import type { Terminal } from './terminal.js';
+import { wrap } from './text/wrap.js';
 
 /** 0 fine, 1 a finding, 2 wrong usage, 3 failure. */
 export type ExitCode = 0 | 1 | 2 | 3;
@@ -45,15 +46,20 @@ export class Arguments {
       ]),
     );
     try {
-      const parsed = parseArgs({ args: [...words], options, allowPositionals: true, strict: true });
+      const parsed = parseArgs({ args: joinNegatives(words), options, allowPositionals: true, strict: true });
       this.positionals = parsed.positionals;
       this.#values = parsed.values;
     } catch (error) {
       const why = (error instanceof Error ? error.message : String(error))
         .split('\n')[0]!
-        .replace(/[.:] .*$/, '');
+        .replace(/[.:] .*$|\.$/, '');
       throw new UsageError(`${why}; see crossover ${command.name} --help.`);
     }
+  }
+
+  /** Names of the options that were given. */
+  given(): string[] {
+    return Object.keys(this.#values);
   }
 
   has(name: string): boolean {
@@ -113,6 +119,18 @@ export class Arguments {
   }
 }
 
+/** `--targets -1,2` as `--targets=-1,2`: a negative number behind an option is its value, not another option. */
+function joinNegatives(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const last = joined.at(-1);
+    if (/^-\d/.test(word) && last !== undefined && /^--[a-z-]+$/.test(last))
+      joined[joined.length - 1] = `${last}=${word}`;
+    else joined.push(word);
+  }
+  return joined;
+}
+
 function wholeNumber(text: string, name: string, least: number): number {
   const value = /^\s*-?\d+\s*$/.test(text) ? Number(text) : NaN;
   if (!Number.isSafeInteger(value) || value < least)
@@ -120,14 +138,24 @@ function wholeNumber(text: string, name: string, least: number): number {
   return value;
 }
 
+const HELP_WIDTH = 80;
+
 /** Help of one command. */
 export function helpOf(command: Command): string {
   const rows = [...command.options, ...COMMON].map((option) => [
     `--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`,
     option.help + (option.many === true ? ' (may be repeated)' : ''),
   ]);
-  const width = Math.max(...rows.map(([left]) => left!.length));
-  const options = rows.map(([left, right]) => `  ${left!.padEnd(width)}  ${right}`).join('\n');
-  const details = command.details === undefined ? '' : `\n${command.details.trim()}\n`;
-  return `crossover ${command.name} ${command.usage}\n\n${command.summary}\n${details}\nOptions:\n${options}\n`;
+  const indent = Math.max(...rows.map(([left]) => left!.length)) + 4;
+  const options = rows.map(([left, right]) => {
+    const [first, ...rest] = wrap(right!, HELP_WIDTH - indent).split('\n');
+    return [`  ${left}`.padEnd(indent) + first!, ...rest.map((line) => ' '.repeat(indent) + line)].join('\n');
+  });
+  const details = (command.details ?? '').replaceAll(/\s*\n\s*/g, ' ').trim();
+  return [
+    `crossover ${command.name} ${command.usage}`,
+    wrap(command.summary, HELP_WIDTH),
+    ...(details === '' ? [] : [wrap(details, HELP_WIDTH)]),
+    `Options:\n${options.join('\n')}\n`,
+  ].join('\n\n');
 }

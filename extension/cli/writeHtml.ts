@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { renderHtmlReport } from '../core/report/html.js';
+import { writeProblem } from '../core/fileProblem.js';
 import type { Report } from '../shared/report.js';
 
 /** Writes the self-contained HTML report. Throws one sentence when the file cannot be written. */
@@ -8,8 +9,6 @@ export function writeHtml(report: Report, file: string): void {
   try {
     writeFileSync(file, html);
   } catch (error) {
-    throw new Error(
-      `The report could not be written to ${file} (${error instanceof Error ? error.message : String(error)}).`,
-    );
+    throw new Error(`The report could not be written to ${file} (${writeProblem(error)}).`);
   }
 }

@@ -91,3 +91,10 @@ test('a published file is read', { skip: !existsSync('../shared/data') && 'no sh
   stored.close();
   assert.ok(readFileSync(published).length > 1000);
 });
+
+test('folders and files of torch.save are named as such', () => {
+  assert.throws(() => new SafetensorsFile(folder), /it is a folder\.$/);
+  writeFileSync(file, Buffer.concat([Buffer.from('PK\u0003\u0004'), Buffer.alloc(40)]));
+  assert.throws(() => new SafetensorsFile(file), /written by torch\.save/);
+  assert.throws(() => new SafetensorsFile(`${file}.none`), /it does not exist/);
+});

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { defaultComparison } from '../../core/experiments/defaults.js';
+import { fileProblem, writeProblem } from '../../core/fileProblem.js';
 import type { Experiment } from '../../core/experiments/experiment.js';
 import { UsageError } from '../../core/experiments/usageError.js';
 import { validateExperiment } from '../../core/experiments/validate.js';
@@ -33,7 +34,7 @@ export const compare: Command = {
   usage: '[MODEL... | EXPERIMENT.json] [options]',
   details: `${MODEL_DETAILS}
 Without models it runs the default comparison, GPT-2 beside RWKV-7. An experiment is a JSON document; --save writes
-the one that the options describe instead of running it.`,
+the one that the options describe instead of running it. Options do not change an EXPERIMENT.json.`,
   options: [
     { name: 'save', value: 'FILE', help: 'write the experiment as JSON and run nothing' },
     { name: 'no-timing', help: 'leave timing out' },
@@ -51,7 +52,11 @@ the one that the options describe instead of running it.`,
     const experiment = experimentOf(args);
     const save = args.text('save');
     if (save !== undefined) {
-      writeFileSync(save, `${JSON.stringify(experiment, null, 2)}\n`);
+      try {
+        writeFileSync(save, `${JSON.stringify(experiment, null, 2)}\n`);
+      } catch (error) {
+        throw new Error(`The experiment could not be written to ${save} (${writeProblem(error)}).`);
+      }
       terminal.err(`The experiment was written to ${save}; crossover compare ${save} runs it.\n`);
       return 0;
     }
@@ -65,7 +70,12 @@ the one that the options describe instead of running it.`,
 
 function experimentOf(args: Arguments): Experiment {
   const [first] = args.positionals;
-  if (args.positionals.length === 1 && first!.endsWith('.json')) return readExperiment(first!);
+  if (args.positionals.length === 1 && first!.endsWith('.json')) {
+    const other = args.given().find((name) => name !== 'json');
+    if (other !== undefined)
+      throw new UsageError(`--${other} has no effect on an experiment from a file: change ${first} instead.`);
+    return readExperiment(first!);
+  }
   const preset = defaultComparison();
   const models = modelsOf(args);
   const has = (names: readonly string[]): boolean => names.some((name) => args.text(name) !== undefined);
@@ -96,9 +106,7 @@ function readExperiment(file: string): Experiment {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new UsageError(
-      `${file} could not be read as an experiment (${error instanceof Error ? error.message : String(error)}).`,
-    );
+    throw new UsageError(`${file} could not be read as an experiment (${fileProblem(error)}).`);
   }
   return validateExperiment(value);
 }

@@ -43,6 +43,9 @@ The target of each token is the next one; the last has none unless --targets giv
     const targets = args.wholes('targets', -1) ?? [...idx.slice(1), -1];
     if (targets.length !== idx.length)
       throw new UsageError(`--targets has ${targets.length} ids and --tokens has ${idx.length}.`);
+    const outside = targets.find((target) => target >= vocab);
+    if (outside !== undefined)
+      throw new UsageError(`Target ${outside} is outside the vocabulary of ${vocab}: set it with --vocab.`);
     const found = await withEngine((engine) =>
       engine.ask<'evaluate'>({
         method: 'evaluate',
@@ -63,7 +66,7 @@ The target of each token is the next one; the last has none unless --targets giv
     const { loss, gradientNorms, label, unusedWeights } = found;
     if (unusedWeights.length > 0)
       terminal.err(
-        `The weights file has ${unusedWeights.length} tensors that ${label} does not have, such as "${unusedWeights[0]}".\n`,
+        `The weights file has ${unusedWeights.length} tensors that ${label} does not have, such as "${unusedWeights[0]}"; they were left out.\n`,
       );
     const logits = rows(found.logits?.values ?? [], found.logits?.shape.at(-1) ?? 1);
     if (args.has('json')) {

@@ -3,6 +3,7 @@ import type { Estimate, Report, TimingPoint } from '../../shared/report.js';
 import { styled, type Terminal } from '../terminal.js';
 import { plot } from './plot.js';
 import { table } from './table.js';
+import { wrap as wrapTo } from './wrap.js';
 import { bytesText, countText, flopRateText, millisecondsText, percentText, significant } from './units.js';
 
 /** All of a report, for standard output. */
@@ -164,13 +165,4 @@ function remarks(terminal: Terminal, report: Report): string {
   return [...notes, ...problems].map((line) => `${line}\n`).join('');
 }
 
-/** Breaks a sentence at spaces to the width of the terminal. */
-function wrap(terminal: Terminal, text: string): string {
-  const lines: string[] = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)!;
-    if (line !== '' && line.length + word.length + 1 > terminal.width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.join('\n');
-}
+const wrap = (terminal: Terminal, text: string): string => wrapTo(text, terminal.width);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { fileProblem } from '../fileProblem.js';
 import { DataError } from './dataError.js';
 
 export interface Corpus {
@@ -77,9 +78,7 @@ function readWhole(file: string, size: number): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new DataError(
-      `${file} could not be read (${error instanceof Error ? error.message : String(error)}).`,
-    );
+    throw new DataError(`${file} could not be read (${fileProblem(error)}).`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** GPT-2's byte-pair encoding (Radford et al. 2019): words by a pattern, bytes as printable characters, merges by rank. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileProblem } from '../fileProblem.js';
 import { DataError } from './dataError.js';
 import type { Tokenizer } from './tokenStream.js';
 
@@ -73,9 +74,7 @@ function readEncoder(file: string): Map<string, number> {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new DataError(
-      `${file} could not be read as a GPT-2 vocabulary (${error instanceof Error ? error.message : String(error)}).`,
-    );
+    throw new DataError(`${file} could not be read as a GPT-2 vocabulary (${fileProblem(error)}).`);
   }
   const entries = Object.entries(typeof value === 'object' && value !== null ? value : {});
   if (entries.length === 0 || entries.some(([, id]) => !Number.isInteger(id)))

@@ -1,5 +1,6 @@
 /** RWKV World tokenizer: greedy longest match over bytes. Vocabulary lines are `ID PYTHON_LITERAL LENGTH`. */
 import { readFileSync } from 'node:fs';
+import { fileProblem } from '../fileProblem.js';
 import { DataError } from './dataError.js';
 import type { Tokenizer } from './tokenStream.js';
 
@@ -59,9 +60,7 @@ function readLines(file: string): string[] {
       .split('\n')
       .map((line) => line.replace(/\r$/, ''));
   } catch (error) {
-    throw new DataError(
-      `${file} could not be read (${error instanceof Error ? error.message : String(error)}).`,
-    );
+    throw new DataError(`${file} could not be read (${fileProblem(error)}).`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Compiled, IoPlace } from '../compiler/compiled.js';
 import { SEGMENTS } from '../compiler/program.js';
 import type { NativeProgram, NativeSession, NativeState, RunResult } from './binding.js';
 import type { Mode, Prepared } from './prepare.js';
+import { WeightNames } from './weightNames.js';
 import { SafetensorsFile, type TensorToStore, WeightsError, writeSafetensors } from './safetensors.js';
 
 const IO = SEGMENTS.indexOf('io');
@@ -156,10 +157,10 @@ export class LoadedModel {
   importWeights(file: string): string[] {
     const stored = new SafetensorsFile(file);
     const { tensors: places } = this.#layout();
-    const used = new Set<string>();
+    const names = new WeightNames([...stored.tensors.keys()]);
     try {
       this.prepared.state.forEach((tensor, index) => {
-        const name = tensor.names.find((candidate) => stored.tensors.has(candidate));
+        const name = names.take(tensor.names);
         if (name === undefined) {
           if (tensor.kind === 'parameter')
             throw new WeightsError(`${file} has no tensor "${tensor.name}", which the model has.`);
@@ -171,10 +172,9 @@ export class LoadedModel {
           throw new WeightsError(
             `${file} has "${name}" of shape [${shape.join(', ')}] where the model has [${place.shape.join(', ')}].`,
           );
-        for (const candidate of tensor.names) used.add(candidate);
         this.#state.write(place.byteOffset, stored.read(name, place.storage));
       });
-      return [...stored.tensors.keys()].filter((name) => !used.has(name));
+      return names.unused();
     } finally {
       stored.close();
     }

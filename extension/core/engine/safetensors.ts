@@ -3,6 +3,7 @@
  * Files come from anywhere, so every number is checked before it is used; what is wrong is said in one sentence.
  */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { fileProblem } from '../fileProblem.js';
 
 export class WeightsError extends Error {
   override readonly name = 'WeightsError';
@@ -27,6 +28,11 @@ const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   I8: 1,
   U8: 1,
   BOOL: 1,
+  U16: 2,
+  U32: 4,
+  U64: 8,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
 };
 const LARGEST_HEADER = 100_000_000;
 
@@ -40,9 +46,7 @@ export class SafetensorsFile {
     try {
       this.#descriptor = openSync(file, 'r');
     } catch (error) {
-      throw new WeightsError(
-        `${file} could not be opened (${error instanceof Error ? error.message : String(error)}).`,
-      );
+      throw new WeightsError(`${file} could not be opened (${fileProblem(error)}).`);
     }
     try {
       this.tensors = this.#header();
@@ -57,11 +61,16 @@ export class SafetensorsFile {
   }
 
   #header(): Map<string, StoredTensor> {
-    const size = fstatSync(this.#descriptor).size;
+    const stat = fstatSync(this.#descriptor);
+    if (stat.isDirectory()) throw this.#wrong('it is a folder');
+    const { size } = stat;
     if (size < 10) throw this.#wrong(`it has only ${size} bytes`);
-    const length = Number(this.#bytes(0, 8).readBigUInt64LE(0));
+    const start = this.#bytes(0, 8);
+    if (isPickle(start))
+      throw this.#wrong('it was written by torch.save; write it with safetensors.torch.save_file instead');
+    const length = Number(start.readBigUInt64LE(0));
     if (length > LARGEST_HEADER || length > size - 8)
-      throw this.#wrong(`its header claims ${length} bytes of ${size}`);
+      throw this.#wrong(`it does not begin with the length of a header`);
     let header: unknown;
     try {
       header = JSON.parse(this.#bytes(8, length).toString('utf8'));
@@ -123,6 +132,11 @@ export class SafetensorsFile {
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+/** Whether a file begins as `torch.save` begins it: a zip archive, or a bare pickle. */
+function isPickle(start: Buffer): boolean {
+  return start.readUInt32LE(0) === 0x04034b50 || (start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5);
 }
 
 function convert(bytes: Buffer, dtype: string, storage: 'f32' | 'i64' | 'u8', where: string): Uint8Array {

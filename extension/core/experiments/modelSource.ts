@@ -18,6 +18,8 @@ export interface ModelSource {
 export function resolveModel(spec: ModelSpec, root: string): ModelSource {
   const { source } = spec;
   const located = spec.weights === undefined ? spec : { ...spec, weights: path.resolve(root, spec.weights) };
+  if (located.weights !== undefined && !existsSync(located.weights))
+    throw new UsageError(`${located.weights} does not exist: weights are read from a .safetensors file.`);
   const cut = source.indexOf('::');
   if (cut < 0) return zooSource(located, source);
   const file = path.resolve(root, source.slice(0, cut));
@@ -37,7 +39,9 @@ function zooSource(spec: ModelSpec, source: string): ModelSource {
   const zoo = findZooModel(id, parameters === null ? {} : { parameters });
   if (zoo === null)
     throw new UsageError(
-      `"${source}" is neither a zoo model (${zooIds().join(', ')}) nor FILE.py::EXPRESSION.`,
+      source.endsWith('.py')
+        ? `"${source}" says no expression that builds the model: write it behind "::", e.g. ${source}::GPT(GPTConfig(block_size=T, vocab_size=V)).`
+        : `"${source}" is neither a zoo model (${zooIds().join(', ')}) nor FILE.py::EXPRESSION.`,
     );
   const { label, file, expression, call } = zoo;
   return { label: spec.label ?? label, source, file, expression, spec: { call, ...spec } };

@@ -49,7 +49,8 @@ export async function runExperiment(
       environment: { ...environment, dataHash: hash, dataDescription: description },
     });
   }
-  const prepareAll = prepareModels(lab, experiment, models, preparer);
+  const problems: Error[] = [];
+  const prepareAll = prepareModels(lab, experiment, models, preparer, problems);
   const recalls = (experiment.evals ?? []).filter((spec) => spec.kind === 'mqar');
   const { train, vocab } = experiment;
   const timing = await prepareTiming(experiment, prepareAll);
@@ -67,7 +68,7 @@ export async function runExperiment(
   }
   await preparer.dispose();
   if (timing.flat().length + training.length + recall.flatMap((task) => task.models).length === 0)
-    throw new UsageError('No model could be prepared, so nothing was measured.');
+    throw problems[0] ?? new UsageError('No model could be prepared, so nothing was measured.');
   announce(lab, experiment, timing, training, recall);
   await measureAll(lab, experiment, timing, training, recall, stream);
 }
@@ -131,6 +132,7 @@ function prepareModels(
   experiment: Experiment,
   models: readonly ModelSource[],
   preparer: Preparer,
+  problems: Error[],
 ): PrepareAll {
   const told = new Set<string>();
   const { train, precision } = experiment;
@@ -149,6 +151,7 @@ function prepareModels(
         group.push(prepared);
       } catch (error) {
         recordProblem(lab, model.label, error);
+        problems.push(error instanceof Error ? error : new Error(String(error)));
       }
     }
     return group;

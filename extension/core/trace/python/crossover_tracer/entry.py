@@ -93,7 +93,7 @@ def _trace(request, recorder, workspace, output):
     outputs = recorder.forward.outputs
     if training and loss is not None and not loss.requires_grad and any(entry.requires_grad for entry in recorder.state):
         raise EntryError(
-            "the loss depends on no parameter, so the model cannot be trained; look for torch.no_grad, "
+            "The loss depends on no parameter, so the model cannot be trained; look for torch.no_grad, "
             "torch.inference_mode or detach around its forward"
         )
     if loss is not None:
@@ -129,7 +129,7 @@ def _evaluate(expression, namespace, names):
     try:
         code = compile(expression.strip(), "<expression>", "eval", dont_inherit=True)
     except SyntaxError as error:
-        raise EntryError(f"the entry expression `{expression}` is not a Python expression: {error.msg}") from None
+        raise EntryError(f"The expression `{expression}` is not a Python expression: {error.msg}") from None
     try:
         return eval(code, scope)
     except NameError as error:
@@ -138,7 +138,7 @@ def _evaluate(expression, namespace, names):
         raise
     except TypeError as error:
         if positions.innermost(error.__traceback__)[0] is None:
-            raise EntryError(f"the entry expression `{expression}` fails: {error}") from error
+            raise EntryError(f"The expression `{expression}` fails: {error}") from error
         raise
 
 
@@ -147,7 +147,7 @@ def _unknown_name(name, namespace):
 
     classes = [key for key, item in namespace.items() if isinstance(item, type) and issubclass(item, torch.nn.Module)]
     near = difflib.get_close_matches(name, [key for key in namespace if not key.startswith("_")], 3) or classes[-5:]
-    return f"the file defines no `{name}`" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    return f"The file defines no `{name}`" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
 def _run(statement, namespace, names):
@@ -156,7 +156,7 @@ def _run(statement, namespace, names):
     try:
         code = compile(statement, "<init>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise EntryError(f"the init statement `{statement}` is not Python: {error.msg}") from None
+        raise EntryError(f"The init statement `{statement}` is not Python: {error.msg}") from None
     exec(code, scope)
 
 

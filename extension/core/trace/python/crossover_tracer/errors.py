@@ -86,7 +86,8 @@ def describe(error):
     place = ""
     if file is not None and line is not None:
         place = f" ({positions.basename(file)}:{line}" + (f", in {function})" if function else ")")
-    return {"code": code, "message": f"{text.rstrip('.')}{place}.", "file": file, "line": line}
+    end = "" if text.endswith("?") and not place else "."
+    return {"code": code, "message": f"{text.rstrip('.')}{place}{end}", "file": file, "line": line}
 
 
 def _one_line(error):

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Arguments, type Command, helpOf } from '../../extension/cli/command.js';
+import { compare } from '../../extension/cli/commands/compare.js';
+import { forward } from '../../extension/cli/commands/forward.js';
+import { UsageError } from '../../extension/core/experiments/usageError.js';
+
+const command: Command = {
+  name: 'try',
+  summary: 'Tries.',
+  usage: '[options]',
+  options: [
+    { name: 'targets', value: 'N', help: 'ids' },
+    { name: 'grad', help: 'a switch' },
+  ],
+  run: () => Promise.resolve(0),
+};
+
+test('a negative number behind an option is its value', () => {
+  const args = new Arguments(command, ['--targets', '-1,2', 'MODEL', '--grad']);
+  assert.deepEqual(args.wholes('targets', -1), [-1, 2]);
+  assert.deepEqual(args.positionals, ['MODEL']);
+  assert.equal(args.has('grad'), true);
+  assert.deepEqual(args.given().sort(), ['grad', 'targets']);
+});
+
+test('wrong options are one sentence', () => {
+  for (const words of [['--nope'], ['--targets'], ['--targets', '--grad'], ['--grad=1']])
+    assert.throws(
+      () => new Arguments(command, words),
+      (error) =>
+        error instanceof UsageError && /^[^\n]+[^.]; see crossover try --help\.$/.test(error.message),
+    );
+});
+
+test('help fits into 80 columns', () => {
+  for (const one of [compare, forward])
+    for (const line of helpOf(one).split('\n')) assert.ok(line.length <= 80, line);
+});
