@@ -5,7 +5,7 @@ import { fileProblem, writeProblem } from '../../core/fileProblem.js';
 import type { Experiment } from '../../core/experiments/experiment.js';
 import { UsageError } from '../../core/experiments/usageError.js';
 import { validateExperiment } from '../../core/experiments/validate.js';
-import { reportFile } from '../../core/runs/index.js';
+import { messageOf, reportFile } from '../../core/runs/index.js';
 import type { Arguments, Command } from '../command.js';
 import {
   DATA_OPTIONS,
@@ -63,8 +63,9 @@ the one that the options describe instead of running it. Options do not change a
     const run = await runToEnd(experiment, terminal);
     if (args.has('json')) terminal.out(`${JSON.stringify(run.report)}\n`);
     else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
-    tellWhere(run, terminal);
-    return endOf(run, terminal);
+    const written = tellWhere(run, terminal);
+    const code = endOf(run, terminal);
+    return written ? code : 3;
   },
 };
 
@@ -111,13 +112,25 @@ function readExperiment(file: string): Experiment {
   return validateExperiment(value);
 }
 
-/** Writes the HTML report and says where everything is. */
-function tellWhere({ folder, report }: FinishedRun, terminal: Terminal): void {
-  const html = reportFile(folder);
-  writeHtml(report, html);
+/** Writes the HTML report, where there is something to report, and says where everything is. */
+function tellWhere({ folder, report }: FinishedRun, terminal: Terminal): boolean {
   const relative = (file: string): string => path.relative(process.cwd(), file);
+  const { timing, loss, evals } = report;
+  if (timing.length + loss.length + evals.length === 0) return true;
+  const html = reportFile(folder);
+  let problem: string | null = null;
+  try {
+    writeHtml(report, html);
+  } catch (error) {
+    problem = messageOf(error);
+  }
   terminal.err(
-    `\nReport: ${relative(html)} (open it in a browser; it works offline)\nRun folder: ${relative(folder)}\n` +
-      'In VS Code: open this folder and run "Crossover: Open Results" from the command palette.\n',
+    (problem === null
+      ? `\nReport:     ${relative(html)}\n            (open it in a browser; it works offline)\n`
+      : `\n${problem}\n`) +
+      `Run folder: ${relative(folder)}\n` +
+      'In VS Code: open this folder, then "Crossover: Open Results" in the command\n' +
+      '            palette.\n',
   );
+  return problem === null;
 }

@@ -4,14 +4,17 @@
  * To follow a run: `../runs/index.js`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { distPath } from '../paths.js';
+import { requireDevice } from '../experiments/device.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { RUN_VERSION } from '../runs/events.js';
 import { runsFolder } from '../runs/list.js';
 import { cancelFile, effectiveStatus, logFile, readRecord, writeRecord } from '../runs/record.js';
 import { RunError, writeError } from '../runs/runError.js';
+
+import { openEngine } from './engineProcess.js';
 
 export { EngineError, type EngineProcess, openEngine } from './engineProcess.js';
 
@@ -31,13 +34,16 @@ export interface StartedRun {
 
 /**
  * Makes the run folder and starts an engine of its own for it, which goes on when this process ends. Relative model files and
- * data are read from `root`. Resolves when the engine has taken the run over; rejects with {@link RunError}.
+ * data are read from `root`. Resolves when the engine has taken the run over; rejects with {@link RunError},
+ * and before anything is written with `UsageError` when the device cannot run the experiment.
  */
 export async function startRun(
   experiment: Experiment,
   root: string,
   options: StartOptions = {},
 ): Promise<StartedRun> {
+  // Every CPU runs fp32; the engine need not be asked.
+  if (experiment.precision !== 'fp32') await askDevice(experiment);
   const startedAt = Date.now();
   const id = runId(startedAt);
   const folder = path.join(options.runs ?? runsFolder(root), id);
@@ -45,7 +51,7 @@ export async function startRun(
     mkdirSync(folder, { recursive: true });
     ignoreRuns(root);
   } catch (error) {
-    throw writeError(folder, error);
+    throw writeError(folder, whyNotWritable(root) ?? error);
   }
   const title = options.title ?? experiment.title ?? titleOf(experiment);
   writeRecord(folder, {
@@ -74,6 +80,15 @@ export async function startRun(
   return { folder, id, pid: child.pid!, ended };
 }
 
+async function askDevice(experiment: Experiment): Promise<void> {
+  const engine = openEngine();
+  try {
+    requireDevice(experiment, await engine.ask<'devices'>({ method: 'devices' }));
+  } finally {
+    engine.dispose();
+  }
+}
+
 /** Asks the engine of a run to stop; works from any process. The run ends as `cancelled` within a second or so. */
 export async function cancelRun(folder: string): Promise<void> {
   if (effectiveStatus(readRecord(folder)) !== 'running') return;
@@ -97,6 +112,16 @@ function runId(at: number): string {
   return `${stamp}-${Math.floor(Math.random() * 36 ** 4)
     .toString(36)
     .padStart(4, '0')}`;
+}
+
+/** What keeps a folder from being written: a recursive mkdir on a read-only disk says that something does not exist. */
+function whyNotWritable(folder: string): unknown {
+  try {
+    accessSync(folder, constants.W_OK);
+    return null;
+  } catch (error) {
+    return error;
+  }
 }
 
 /** Run folders are results, not sources: keeps them out of the user's commits. */

@@ -3,12 +3,13 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { RunStatus } from '../../shared/report.js';
+import { requireDevice } from '../experiments/device.js';
 import { ProgressMeter } from '../experiments/progressMeter.js';
 import { runExperiment } from '../experiments/runExperiment.js';
 import { EventWriter } from '../runs/eventLog.js';
 import { processStart } from '../runs/liveness.js';
 import { cancelFile, readRecord, type RunRecord, writeRecord } from '../runs/record.js';
-import { messageOf } from '../runs/runError.js';
+import { messageOf, writeError } from '../runs/runError.js';
 import { loadAddon } from './addon.js';
 import { Preparer } from './preparer.js';
 
@@ -33,7 +34,7 @@ export async function executeRun(folder: string): Promise<number> {
   }, CANCEL_POLL_MS);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, cancel);
   try {
-    writeFileSync(reserve, Buffer.alloc(RESERVE_BYTES, 1));
+    keepReserve(reserve);
     await measure(folder, record, stop.signal);
     finish('done', null);
     return 0;
@@ -47,10 +48,19 @@ export async function executeRun(folder: string): Promise<number> {
   }
 }
 
+function keepReserve(file: string): void {
+  try {
+    writeFileSync(file, Buffer.alloc(RESERVE_BYTES, 1));
+  } catch (error) {
+    throw writeError(file, error);
+  }
+}
+
 async function measure(folder: string, record: RunRecord, signal: AbortSignal): Promise<void> {
   const { experiment } = record;
   const events = new EventWriter(folder, record.id);
   const addon = loadAddon();
+  requireDevice(experiment, addon.devices());
   const preparer = new Preparer();
   const session = addon.createSession(
     experiment.threads === undefined ? {} : { threads: experiment.threads },

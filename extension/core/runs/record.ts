@@ -1,5 +1,5 @@
 /** `run.json`: what a run is, who runs it and how it ended. Replaced atomically, so a reader sees old or new, never half. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { RunStatus } from '../../shared/report.js';
@@ -57,6 +57,7 @@ export function writeRecord(folder: string, record: RunRecord): void {
     }
     renameSync(temporary, file);
   } catch (error) {
+    rmSync(temporary, { force: true });
     throw writeError(file, error);
   }
 }

@@ -1,3 +1,5 @@
+import { fileProblem } from '../fileProblem.js';
+
 /** A failure of a run folder that a user can act on, in one sentence. */
 export class RunError extends Error {
   constructor(
@@ -27,7 +29,7 @@ export function writeError(file: string, error: unknown): RunError {
       'full',
     );
   return new RunError(
-    `${file} could not be written (${messageOf(error)}): check the folder's permissions.`,
+    `${file} could not be written (${fileProblem(error)}): check the folder's permissions.`,
     'write',
   );
 }
