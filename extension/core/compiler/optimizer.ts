@@ -9,13 +9,13 @@ import { product } from './lower/view.js';
 /** Matrices decay, vectors do not: nanoGPT's recipe, used when a model has no `configure_optimizers`. */
 const DEFAULT_DECAY = 0.1;
 
-export function parameterGroups(trace: Trace): readonly ParameterGroup[] {
+export function parameterGroups(trace: Trace, decay = DEFAULT_DECAY): readonly ParameterGroup[] {
   if (trace.optimizer) return trace.optimizer;
   const trained = [...trace.state.keys()].filter((index) => isTrained(trace.state[index]!));
   const isMatrix = (index: number) => trace.state[index]!.type.shape.length >= 2;
   const recipe = { lrScale: 1, betas: [0.9, 0.95], eps: 1e-8 } as const;
   return [
-    { ...recipe, parameters: trained.filter(isMatrix), weightDecay: DEFAULT_DECAY },
+    { ...recipe, parameters: trained.filter(isMatrix), weightDecay: decay },
     { ...recipe, parameters: trained.filter((index) => !isMatrix(index)), weightDecay: 0 },
   ];
 }

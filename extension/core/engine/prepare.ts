@@ -1,5 +1,6 @@
 /** model file -> trace -> programs. What comes back is small: the trace is let go as soon as it is compiled. */
 import { compile, compileInit } from '../compiler/compile.js';
+import { parameterGroups } from '../compiler/optimizer.js';
 import type { Compiled } from '../compiler/compiled.js';
 import type { Graph, StateTensor, Trace } from '../compiler/graph.js';
 import type { ModelSource } from '../experiments/modelSource.js';
@@ -95,10 +96,11 @@ function fromTrace(
   options: PrepareOptions,
 ): Omit<Prepared, 'traceMs' | 'compileMs'> {
   const { precision, keepLogits = false } = options;
+  const configured = { ...trace, optimizer: parameterGroups(trace, options.weightDecay) };
   const programs = new Map(
     options.modes.map((mode) => [
       mode,
-      compile(trace, { mode, precision, keepLogits: keepLogits && mode !== 'train' }),
+      compile(configured, { mode, precision, keepLogits: keepLogits && mode !== 'train' }),
     ]),
   );
   const { files, spans, stacks, scopes } = trace.forward;

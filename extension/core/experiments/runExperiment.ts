@@ -165,7 +165,7 @@ function introduce(lab: Lab, { model, parameters, embeddingParameters, hasOptimi
   if (!hasOptimizer)
     lab.emit({
       type: 'note',
-      message: `${label} has no configure_optimizers: AdamW treats all of its parameters alike.`,
+      message: `${label} has no configure_optimizers: AdamW decays its matrices and leaves its vectors alone.`,
     });
 }
 
