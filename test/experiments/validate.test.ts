@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { requireDevice } from '../../extension/core/experiments/device.js';
 import { defaultComparison } from '../../extension/core/experiments/defaults.js';
 import { learningRateAt } from '../../extension/core/experiments/schedule.js';
 import { UsageError } from '../../extension/core/experiments/usageError.js';
@@ -73,6 +74,24 @@ for (const [name, value, message] of wrong) {
     );
   });
 }
+
+test('bf16 is refused, in one sentence that says what to do, where the processor lacks it', () => {
+  const cpu = {
+    model: 'Some CPU',
+    threads: 2,
+    instructionSet: 'avx2',
+    oneDnn: null,
+    bf16: false,
+    memoryBytes: 2 ** 33,
+  };
+  assert.throws(
+    () => requireDevice({ precision: 'bf16' }, cpu),
+    (error) =>
+      error instanceof UsageError && /Some CPU.*does not multiply bf16.*choose.*fp32/.test(error.message),
+  );
+  requireDevice({ precision: 'fp32' }, cpu);
+  requireDevice({ precision: 'bf16' }, { ...cpu, bf16: true });
+});
 
 test('the learning rate warms up, reaches its peak and ends at its minimum', () => {
   const spec = { steps: 100, learningRate: 1e-3, minLearningRate: 1e-4, warmupSteps: 10 };
