@@ -75,7 +75,7 @@ void crossEntropy(const Context& context, const CrossEntropyArgs& args) {
   });
   if (args.reduction == 2 || context.stopped()) return;
   double total = 0;
-  for (int64_t i = 0; i < args.N; ++i) {
+  for (int64_t i = 0; i < args.N && !context.stopped(); ++i) {
     if (counted(context, args, i)) total += rowLoss(args, i);
   }
   args.loss[0] = static_cast<float>(args.reduction == 0 ? total / static_cast<double>(rows) : total);

@@ -35,14 +35,16 @@ void embeddingGrad(const Context& context, const EmbeddingArgs& args) {
   // Each thread takes a range of columns: every thread then does the same work whatever the indices are.
   parallelStatic(context, (args.D + 15) / 16, [&](int64_t begin, int64_t end, int) {
     const int64_t first = begin * 16, last = end * 16 < args.D ? end * 16 : args.D;
+    const int64_t between = 1 + (1 << 20) / (last - first + 1);  // rows between two looks at `stopped`
     if (!args.accumulate) {
       for (int64_t v = 0; v < args.V; ++v) {
+        if (v % between == 0 && context.stopped()) return;
         float* to = args.out + v * args.outRow;
         for (int64_t d = first; d < last; ++d) to[d] = 0;
       }
     }
     for (int64_t i = 0; i < args.N; ++i) {
-      if ((i & 4095) == 0 && context.stopped()) return;
+      if (i % between == 0 && context.stopped()) return;
       const float* from = args.x + i * args.xRow;
       float* to = args.out + args.index[i * args.indexStride] * args.outRow;
 #pragma GCC ivdep

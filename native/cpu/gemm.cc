@@ -44,6 +44,18 @@ void packPanels(const float* b, int64_t row, int64_t column, int64_t depth, int6
   }
 }
 
+/// Rounds floats to the nearest bf16, ties to even; infinities and NaN stay what they are.
+void roundToBf16(float* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    Floats value = load(p + i), rounded;
+    Words bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+    std::memcpy(&rounded, &bits, sizeof rounded);
+    store(p + i, select(value == value, rounded, value));
+  }
+}
+
 struct Block {
   float *a, *b, *c;
   static constexpr int64_t kFloats =
@@ -100,6 +112,10 @@ void gemm(const Context& context, const GemmArgs& g) {
         int64_t depth = least(kBlockDepth, g.k - p);
         packRows(a + p * g.aColumn, g.aRow, g.aColumn, height, depth, block.a, kBlockDepth);
         packPanels(b + p * g.bRow, g.bRow, g.bColumn, depth, width, block.b);
+        if (g.bf16) {
+          for (int64_t i = 0; i < height; i++) roundToBf16(block.a + i * kBlockDepth, roundUp(depth, kLanes));
+          roundToBf16(block.b, depth * padded);
+        }
         for (int64_t j = 0; j < width; j += kPanel) {
           productPanelOf<false>(kMaxVectors, height, depth, block.a, kBlockDepth, block.b + j * depth, kPanel,
                                 block.c + j, padded, p > 0, kWholeDepth);

@@ -54,7 +54,7 @@ void householder(const Context& context, const HouseholderArgs& args) {
     for (int64_t i = 0; i < j; ++i) args.a[j * m + i] = 0;
     for (int64_t i = length - 1; i >= 0; --i) v[i] = (i == 0 ? 1.0 : 0.0) - factor * v[i];
   }
-  for (int64_t j = 0; j < n; ++j) {
+  for (int64_t j = 0; j < n && !context.stopped(); ++j) {
     for (int64_t i = 0; i < m; ++i) args.a[j * m + i] *= args.sign[j];
   }
 }

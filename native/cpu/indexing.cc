@@ -27,6 +27,11 @@ int64_t lineCount(const LineArgs& args) {
   return lines;
 }
 
+/// Whether a long line should end here; looks at the context now and then.
+CROSSOVER_INLINE bool endsAt(const Context& context, int64_t i) {
+  return (i & 0xfffff) == 0xfffff && context.stopped();
+}
+
 /// Calls f(line) for all lines; `each` is the work of one.
 template <class F>
 void forLines(const Context& context, const LineArgs& args, int64_t each, const F& f) {
@@ -39,6 +44,7 @@ template <class T>
 void gatherLines(const Context& context, const LineArgs& args) {
   forLines(context, args, args.count, [&](const Line& at) {
     for (int64_t i = 0; i < args.count; ++i) {
+      if (endsAt(context, i)) return;
       const int64_t from = args.index[at.index + i * args.indexStep];
       if (from < 0 || from >= args.length) return context.fail("gather index", from);
       static_cast<T*>(args.out)[at.out + i * args.outStep] =
@@ -53,6 +59,7 @@ template <class T, bool Add>
 void scatterLines(const Context& context, const LineArgs& args) {
   forLines(context, args, args.count, [&](const Line& at) {
     for (int64_t i = 0; i < args.count; ++i) {
+      if (endsAt(context, i)) return;
       const int64_t to = args.index[at.index + i * args.indexStep];
       if (to < 0 || to >= args.length) return context.fail("scatter index", to);
       T& place = static_cast<T*>(args.out)[at.out + to * args.outStep];
@@ -67,6 +74,7 @@ void cumulateLines(const Context& context, const LineArgs& args) {
   forLines(context, args, args.length, [&](const Line& at) {
     Sum total = args.kind == 0 ? Sum(0) : Sum(1);
     for (int64_t i = 0; i < args.length; ++i) {
+      if (endsAt(context, i)) return;
       const int64_t p = args.flag ? args.length - 1 - i : i;
       const auto value = static_cast<Sum>(static_cast<const T*>(args.x)[at.x + p * args.xStep]);
       total = args.kind == 0 ? total + value : total * value;
@@ -89,15 +97,18 @@ void argExtremeLines(const Context& context, const LineArgs& args) {
     const T* x = static_cast<const T*>(args.x) + at.x;
     int64_t best = 0;
     for (int64_t i = 1; i < args.length; ++i) {
+      if (endsAt(context, i)) return;
       if (wins(x[i * args.xStep], x[best * args.xStep], args.flag)) best = i;
     }
     static_cast<int64_t*>(args.out)[at.out] = best;
   });
 }
 
-/// Stable order of positions: merges runs of doubling length between two buffers. Returns the sorted one.
+/// Stable order of positions: merges runs of doubling length between two buffers. Returns the sorted one, or
+/// null when the context was stopped.
 template <class T>
-int64_t* sortPositions(const T* x, int64_t step, int64_t n, bool smallest, int64_t* a, int64_t* b) {
+int64_t* sortPositions(const Context& context, const T* x, int64_t step, int64_t n, bool smallest, int64_t* a,
+                       int64_t* b) {
   for (int64_t i = 0; i < n; ++i) a[i] = i;
   for (int64_t width = 1; width < n; width *= 2) {
     for (int64_t start = 0; start < n; start += 2 * width) {
@@ -105,6 +116,7 @@ int64_t* sortPositions(const T* x, int64_t step, int64_t n, bool smallest, int64
       const int64_t end = start + 2 * width < n ? start + 2 * width : n;
       int64_t i = start, j = middle;
       for (int64_t k = start; k < end; ++k) {
+        if (endsAt(context, k)) return nullptr;
         const bool right = i >= middle || (j < end && wins(x[a[j] * step], x[a[i] * step], smallest));
         b[k] = right ? a[j++] : a[i++];
       }
@@ -120,21 +132,22 @@ template <class T>
 void topLines(const Context& context, const LineArgs& args) {
   const std::size_t perThread = static_cast<std::size_t>(args.length) * 2 * sizeof(int64_t);
   char* memory = context.scratch(perThread);
-  parallelFor(context, lineCount(args), 1 + 1024 / (args.length + 1),
-              [&](int64_t begin, int64_t end, int thread) {
-                auto* room = reinterpret_cast<int64_t*>(memory + static_cast<std::size_t>(thread) *
-                                                                     Context::scratchStride(perThread));
-                for (int64_t line = begin; line < end; ++line) {
-                  const Line at = locate(args, line);
-                  const T* x = static_cast<const T*>(args.x) + at.x;
-                  const int64_t* order =
-                      sortPositions(x, args.xStep, args.length, !args.flag, room, room + args.length);
-                  for (int64_t i = 0; i < args.count; ++i) {
-                    static_cast<T*>(args.out)[at.out + i * args.outStep] = x[order[i] * args.xStep];
-                    args.index[at.index + i * args.indexStep] = order[i];
-                  }
-                }
-              });
+  parallelFor(
+      context, lineCount(args), 1 + 1024 / (args.length + 1), [&](int64_t begin, int64_t end, int thread) {
+        auto* room = reinterpret_cast<int64_t*>(memory + static_cast<std::size_t>(thread) *
+                                                             Context::scratchStride(perThread));
+        for (int64_t line = begin; line < end; ++line) {
+          const Line at = locate(args, line);
+          const T* x = static_cast<const T*>(args.x) + at.x;
+          const int64_t* order =
+              sortPositions(context, x, args.xStep, args.length, !args.flag, room, room + args.length);
+          if (order == nullptr) return;
+          for (int64_t i = 0; i < args.count; ++i) {
+            static_cast<T*>(args.out)[at.out + i * args.outStep] = x[order[i] * args.xStep];
+            args.index[at.index + i * args.indexStep] = order[i];
+          }
+        }
+      });
 }
 
 }  // namespace

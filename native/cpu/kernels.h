@@ -39,6 +39,7 @@ struct GemmArgs {
   int64_t m, n, k;
   float alpha;
   bool accumulate;
+  bool bf16;  // round a and b to bf16 (nearest, ties to even; NaN stays NaN) and sum in f32
   float* c;
   int64_t cRow;
   const float* a;

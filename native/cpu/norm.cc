@@ -110,7 +110,7 @@ void normGrad(const Context& context, const NormArgs& args) {
         if (biases) dbias[i] = 0;
       }
       for (int64_t r = args.R * part / parts; r < args.R * (part + 1) / parts; ++r) {
-        if ((r & 255) == 0 && context.stopped()) return;
+        if ((r & 7) == 0 && context.stopped()) return;
         for (int64_t g = 0; g < args.G; ++g) {
           row(args, r, g, weights ? dweight + g * args.n : nullptr, biases ? dbias + g * args.n : nullptr);
         }

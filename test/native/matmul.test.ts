@@ -1,6 +1,9 @@
 /** Matrix products of every layout against float64. */
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { close, Machine, numbers, offsets, product, rowMajor, type Tensor } from './machine.js';
+import type { TensorRef } from '../../extension/core/compiler/program.js';
+import { serialize } from '../../extension/core/compiler/serialize.js';
+import { addon, close, Machine, numbers, offsets, product, rowMajor, type Tensor } from './machine.js';
 
 interface Case {
   readonly batch: number[];
@@ -113,4 +116,68 @@ test('bf16 inputs are rounded and summed in float32', async () => {
     await check({ batch: [2], m: 33, n: 40, k: 64, b, bf16: true, bias: true });
     await check({ batch: [], m: 65, n: 31, k: 64, b, bf16: true, accumulate: true, a: 'transposed' });
   }
+});
+
+test('bf16 rounds to nearest, ties to even; infinity and NaN stay', async () => {
+  // 1 + 2^-8 and 1 + 3 * 2^-8 lie halfway between two bf16 numbers; the next float up rounds up.
+  const values = [1 + 2 ** -8, 1 + 3 * 2 ** -8, Math.fround(1 + 2 ** -8 + 2 ** -23), -(1 + 2 ** -8), Infinity, -Infinity, NaN, 3.4e38, 0];
+  const rounded = [1, 1 + 2 ** -6, 1 + 2 ** -7, -1, Infinity, -Infinity, NaN, Infinity, 0];
+  const machine = new Machine();
+  const out = machine.tensor([values.length, 1]);
+  machine.op('matmul', [out, machine.tensor([values.length, 1], { values }), machine.tensor([1, 1], { values: [1] }), null, null], [0, 1], [1]);
+  await machine.run();
+  assert.deepEqual(machine.read(out), rounded);
+  // The sums stay in float32: 1 + 2^-12 has no bf16.
+  const sum = new Machine();
+  const one = sum.tensor([1, 1]);
+  sum.op('matmul', [one, sum.tensor([1, 2], { values: [1, 2 ** -12] }), sum.tensor([2, 1], { values: [1, 1] }), null, null], [0, 1], [1]);
+  await sum.run();
+  assert.deepEqual(sum.read(one), [1 + 2 ** -12]);
+});
+
+/** A product too large for one call, checked at a few elements; c is a part of wider rows. */
+async function checkLarge(batch: number, m: number, n: number, k: number, transposed: boolean): Promise<void> {
+  const wide = n + 5;
+  const sizes = [batch * m * wide, batch * m * k, batch * k * n, n].map((count) => Math.ceil(count / 16) * 64);
+  const at = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+  const ioBytes = at[3]! + sizes[3]!;
+  const tensor = (i: number, shape: number[], strides: number[]): TensorRef => ({ segment: 'io', storage: 'f32', byteOffset: at[i]!, shape, strides });
+  const tensors = [
+    tensor(0, [batch, m, n], [m * wide, wide, 1]),
+    tensor(1, [batch, m, k], [m * k, ...(transposed ? [1, m] : [k, 1])]),
+    tensor(2, [batch, k, n], [k * n, ...(transposed ? [1, k] : [n, 1])]),
+    tensor(3, [n], [1]),
+  ];
+  const data = new Float32Array(ioBytes / 4);
+  for (let i = 0; i < data.length; i++) data[i] = ((i * 2654435761) >>> 8) / 2 ** 23 - 1;
+  const before = data.slice(0, sizes[0]! / 4);
+  const session = addon.createSession({});
+  const instruction = { op: 'matmul', phase: 'forward', operands: [0, 1, 2, 3, -1], ints: [1, 0], floats: [0.5] } as const;
+  const program = session.loadProgram(serialize({ stateBytes: 0, arenaBytes: 0, ioBytes, tensors, instructions: [instruction], constants: new Uint8Array() }), session.createState(0));
+  program.write(2, 0, new Uint8Array(data.buffer));
+  await program.run();
+  const after = new Float32Array(program.read(2, 0, sizes[0]!).buffer);
+  session.dispose();
+  const element = (i: number, ...index: number[]) => data[at[i]! / 4 + index.reduce((sum, x, d) => sum + x * tensors[i]!.strides[d]!, 0)]!;
+  const expected: number[] = [];
+  const actual: number[] = [];
+  for (let sample = 0; sample < 4000; sample++) {
+    const [q, i, j] = [sample % batch, (sample * 7919) % m, (sample * 104729) % n] as const;
+    let sum = 0;
+    for (let l = 0; l < k; l++) sum += element(1, q, i, l) * element(2, q, l, j);
+    const place = (q * m + i) * wide + j;
+    expected.push(0.5 * sum + data[at[3]! / 4 + j]! + before[place]!);
+    actual.push(after[place]!);
+  }
+  close(actual, expected, 1e-5, `${batch} x ${m} x ${n} x ${k}`);
+  for (let row = 0; row < batch * m; row++) {
+    for (let j = n; j < wide; j++) assert.equal(after[row * wide + j], before[row * wide + j]);
+  }
+}
+
+test('products of many calls: cut along rows, columns and batches', async () => {
+  await checkLarge(1, 77, 50304, 1024, true);
+  await checkLarge(1, 9001, 301, 1500, false);
+  await checkLarge(2, 1201, 1103, 1700, false);
+  await checkLarge(40, 128, 1031, 401, true);
 });

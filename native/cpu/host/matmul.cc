@@ -1,10 +1,12 @@
 // Matrix products. With oneDNN, primitives are made when the program is loaded; without it, and for layouts
 // oneDNN has no fast code for, the `gemm` kernel serves.
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "dispatch.h"
 #include "prepare.h"
 
 #ifdef CROSSOVER_ONEDNN
@@ -24,7 +26,7 @@ GemmArgs describe(const Site& site) {
   GemmArgs args{};
   args.m = c.shape[m], args.n = c.shape[n], args.k = a.shape[n];
   args.alpha = static_cast<float>(site.real(0));
-  args.accumulate = site.integer(0) != 0;
+  args.accumulate = site.integer(0) != 0, args.bf16 = site.integer(1) != 0;
   args.c = site.data(0), args.a = site.data(1), args.b = site.data(2), args.bias = site.data(3);
   args.residual = site.data(4);
   // A dimension of one element may state any stride.
@@ -71,15 +73,16 @@ GemmArgs describe(const Site& site) {
 namespace {
 
 using dnnl::memory;
-constexpr double kLargestCall =
-    1.5e10;  // operations of one oneDNN call, so that a run can stop between calls
+/// Operations of one oneDNN call, which cannot be stopped: some 60 ms on two slow cores.
+constexpr double kLargestCall = 4e9;
+constexpr int64_t kBlockMultiple = 48;  // whole register blocks of every instruction set
 
 dnnl::engine& cpuEngine() {
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }
 
-/// One oneDNN product over all batches, or over a range of rows when there is one matrix.
+/// One oneDNN product.
 struct Product {
   dnnl::matmul primitive;
   std::unordered_map<int, memory> arguments;
@@ -106,7 +109,8 @@ memory::desc describeMatrices(const GemmArgs& args, const int64_t* batchStrides,
 }
 
 /// Makes the primitive, or null when oneDNN only has its reference code for this layout.
-std::unique_ptr<Product> makeProduct(const GemmArgs& args, bool bf16) {
+std::unique_ptr<Product> makeProduct(const GemmArgs& args) {
+  const bool bf16 = args.bf16;
   const memory::desc c = describeMatrices(args, args.cBatch, args.m, args.n, args.cRow, 1);
   const memory::desc a = describeMatrices(args, args.aBatch, args.m, args.k, args.aRow, args.aColumn);
   const memory::desc b = describeMatrices(args, args.bBatch, args.k, args.n, args.bRow, args.bColumn);
@@ -184,25 +188,72 @@ void execute(const Context& context, Product& product, dnnl::stream& stream) {
   stream.wait();
 }
 
-/// The same product cut along its rows, or its first batch dimension, into calls of bounded length.
-std::vector<GemmArgs> pieces(const GemmArgs& args) {
+/// Part of one matrix: rows, columns and depth (of the sums) from `begin` to `end`. Parts of the depth after
+/// the first add to c.
+struct Range {
+  int64_t begin, end;
+};
+GemmArgs block(GemmArgs args, Range rows, Range columns, Range depth) {
+  args.m = rows.end - rows.begin, args.n = columns.end - columns.begin, args.k = depth.end - depth.begin;
+  args.a += rows.begin * args.aRow + depth.begin * args.aColumn;
+  args.b += depth.begin * args.bRow + columns.begin * args.bColumn;
+  args.c += rows.begin * args.cRow + columns.begin;
+  if (args.bias != nullptr) args.bias += columns.begin;
+  if (args.residual != nullptr) args.residual += rows.begin * args.residualRow + columns.begin;
+  if (depth.begin > 0) args.accumulate = true, args.bias = nullptr, args.residual = nullptr;
+  return args;
+}
+
+/// Indices `begin` to `end` of the outermost batch dimension, which goes away when that is one.
+GemmArgs batches(GemmArgs args, int64_t begin, int64_t end) {
+  args.a += begin * args.aBatch[0], args.b += begin * args.bBatch[0], args.c += begin * args.cBatch[0];
+  if (args.residual != nullptr) args.residual += begin * args.residualBatch[0];
+  args.batch[0] = end - begin;
+  if (end - begin > 1) return args;
+  --args.batchRank;
+  for (int64_t* field : {args.batch, args.aBatch, args.bBatch, args.cBatch, args.residualBatch})
+    std::copy(field + 1, field + 1 + args.batchRank, field);
+  return args;
+}
+
+/// Cuts a product into calls of about kLargestCall operations at most: into groups of matrices, and a large
+/// matrix into blocks near to cubes, for which oneDNN packs the least again.
+void cut(const GemmArgs& args, std::vector<GemmArgs>& result) {
   double work = 2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
   for (int d = 0; d < args.batchRank; ++d) work *= static_cast<double>(args.batch[d]);
-  const int64_t extent = args.batchRank > 0 ? args.batch[0] : args.m;
-  const int64_t parts = std::min<int64_t>(extent, 1 + static_cast<int64_t>(work / kLargestCall));
-  std::vector<GemmArgs> result;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = extent * part / parts, end = extent * (part + 1) / parts;
-    GemmArgs piece = args;
-    const bool batched = args.batchRank > 0;
-    piece.c += begin * (batched ? args.cBatch[0] : args.cRow);
-    piece.a += begin * (batched ? args.aBatch[0] : args.aRow);
-    if (batched) piece.b += begin * args.bBatch[0];
-    if (args.residual != nullptr)
-      piece.residual += begin * (batched ? args.residualBatch[0] : args.residualRow);
-    (batched ? piece.batch[0] : piece.m) = end - begin;
-    result.push_back(piece);
+  const auto parts = static_cast<int64_t>(std::ceil(work / kLargestCall));
+  if (parts <= 1) {
+    result.push_back(args);
+    return;
   }
+  if (args.batchRank > 0) {
+    const int64_t extent = args.batch[0], groups = std::min(extent, parts);
+    for (int64_t i = 0; i < groups; ++i)
+      cut(batches(args, extent * i / groups, extent * (i + 1) / groups), result);
+    return;
+  }
+  const int64_t extent[3] = {args.m, args.n, args.k};
+  int64_t count[3] = {1, 1, 1}, step[3];
+  while (count[0] * count[1] * count[2] < parts) {
+    const auto size = [&](int d) { return extent[d] / count[d]; };
+    ++count[size(0) >= size(1) ? (size(0) >= size(2) ? 0 : 2) : (size(1) >= size(2) ? 1 : 2)];
+  }
+  for (int d = 0; d < 3; ++d) {
+    step[d] = (extent[d] + count[d] - 1) / count[d];
+    if (count[d] > 1) step[d] = (step[d] + kBlockMultiple - 1) / kBlockMultiple * kBlockMultiple;
+  }
+  const auto range = [&](int d, int64_t begin) { return Range{begin, std::min(extent[d], begin + step[d])}; };
+  for (int64_t j = 0; j < args.n; j += step[1]) {
+    for (int64_t i = 0; i < args.m; i += step[0]) {
+      for (int64_t p = 0; p < args.k; p += step[2])
+        result.push_back(block(args, range(0, i), range(1, j), range(2, p)));
+    }
+  }
+}
+
+std::vector<GemmArgs> pieces(const GemmArgs& args) {
+  std::vector<GemmArgs> result;
+  cut(args, result);
   return result;
 }
 
@@ -214,7 +265,8 @@ bool oneDnnTakes(const GemmArgs& args) {
   bool forward = true;
   for (int d = 0; d < args.batchRank; ++d)
     forward = forward && args.aBatch[d] >= 0 && args.bBatch[d] >= 0 && args.cBatch[d] > 0;
-  return rowsFit && forward && args.m > 0 && args.n > 0 && args.k > 0;
+  // On other CPUs than those that multiply bf16, oneDNN refuses or emulates it; the kernel is exact on all.
+  return rowsFit && forward && args.m > 0 && args.n > 0 && args.k > 0 && (!args.bf16 || hasBf16());
 }
 
 }  // namespace
@@ -230,14 +282,13 @@ const char* oneDnnVersion() {
 
 Call prepareMatmul(const Site& site) {
   const GemmArgs args = describe(site);
-  const bool bf16 = site.integer(1) != 0;
   if (oneDnnTakes(args)) {
     auto products = std::make_shared<std::vector<std::unique_ptr<Product>>>();
     bool complete = true;
     for (const GemmArgs& piece : pieces(args)) {
       std::unique_ptr<Product> product;
       try {
-        product = makeProduct(piece, bf16);
+        product = makeProduct(piece);
       } catch (const dnnl::error&) {
         product = nullptr;  // this layout is not offered
       }

@@ -21,7 +21,7 @@ Call prepareRandom(const Site& site) {
         random->normal(*kernels, context, out, n, reals[0], reals[1], ints[0] != 0);
       };
     case Opcode::rng_uniform:
-      return [=](const Context&) { random->uniform(out, n, reals[0], reals[1]); };
+      return [=](const Context& context) { random->uniform(context, out, n, reals[0], reals[1]); };
     case Opcode::rng_trunc_normal:
       return [=](const Context& context) {
         random->truncNormal(*kernels, context, out, n, reals[0], reals[1], reals[2], reals[3]);
@@ -33,15 +33,15 @@ Call prepareRandom(const Site& site) {
       };
     }
     case Opcode::rng_randint:
-      return [=](const Context&) { random->randint(longs, n, ints[0], ints[1]); };
+      return [=](const Context& context) { random->randint(context, longs, n, ints[0], ints[1]); };
     case Opcode::rng_randperm:
-      return [=](const Context&) { random->randperm(longs, n); };
+      return [=](const Context& context) { random->randperm(context, longs, n); };
     case Opcode::rng_bernoulli: {
       const float* probabilities = site.data(1);
-      return [=](const Context&) { random->bernoulli(out, n, probabilities, reals[0]); };
+      return [=](const Context& context) { random->bernoulli(context, out, n, probabilities, reals[0]); };
     }
     case Opcode::rng_skip:
-      return [=](const Context&) { random->skip(ints[0], ints[1] != 0); };
+      return [=](const Context& context) { random->skip(context, ints[0], ints[1] != 0); };
     default: {
       DropoutArgs args{out, site.data<uint8_t>(1), site.data(2), n, reals[0], 0, 0};
       return [=](const Context& context) mutable {

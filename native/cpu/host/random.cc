@@ -9,7 +9,17 @@ namespace crossover {
 
 namespace {
 constexpr double kPi = 3.14159265358979323846;
+
+/// Calls draw(i) for i in [0, n) until the context is stopped.
+template <class F>
+void forElements(const Context& context, int64_t n, const F& draw) {
+  constexpr int64_t kBetween = 1 << 18;
+  for (int64_t begin = 0; begin < n && !context.stopped(); begin += kBetween) {
+    const int64_t end = std::min(n, begin + kBetween);
+    for (int64_t i = begin; i < end; ++i) draw(i);
+  }
 }
+}  // namespace
 
 void Random::seed(uint64_t seed) {
   state_[0] = static_cast<uint32_t>(seed);
@@ -32,8 +42,8 @@ void Random::refill() {
   at_ = 0;
 }
 
-void Random::discard(int64_t draws) {
-  while (draws > 0) {
+void Random::discard(const Context& context, int64_t draws) {
+  while (draws > 0 && !context.stopped()) {
     if (at_ == kWords) refill();
     const int64_t step = std::min<int64_t>(draws, kWords - at_);
     at_ += static_cast<int>(step);
@@ -41,16 +51,16 @@ void Random::discard(int64_t draws) {
   }
 }
 
-void Random::uniform(float* out, int64_t n, double low, double high) {
+void Random::uniform(const Context& context, float* out, int64_t n, double low, double high) {
   const auto base = static_cast<float>(low);
   const auto width = static_cast<float>(static_cast<float>(high) - base);
   if (base == 0.0f && width == 1.0f) {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(next32() & 0xffffffu) * 0x1p-24f;
+    forElements(context, n, [&](int64_t i) { out[i] = static_cast<float>(next32() & 0xffffffu) * 0x1p-24f; });
     return;
   }
-  for (int64_t i = 0; i < n; ++i) {
+  forElements(context, n, [&](int64_t i) {
     out[i] = std::fma(static_cast<float>(next32() & 0xffffffu) * 0x1p-24f, width, base);
-  }
+  });
 }
 
 /// One sample of the pair algorithm; the other of the pair is kept for the next call.
@@ -70,14 +80,14 @@ double Random::normalPair() {
 void Random::normal(const KernelTable& kernels, const Context& context, float* out, int64_t n, double mean,
                     double std, bool small) {
   if (small || n < 16) {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(normalPair() * std + mean);
+    forElements(context, n, [&](int64_t i) { out[i] = static_cast<float>(normalPair() * std + mean); });
     return;
   }
-  uniform(out, n, 0.0, 1.0);
+  uniform(context, out, n, 0.0, 1.0);
   NormalFillArgs fill{out, n / 16, static_cast<float>(mean), static_cast<float>(std)};
   kernels.normalFill(context, fill);
   if (n % 16 != 0) {
-    uniform(out + n - 16, 16, 0.0, 1.0);
+    uniform(context, out + n - 16, 16, 0.0, 1.0);
     fill.data = out + n - 16;
     fill.blocks = 1;
     kernels.normalFill(context, fill);
@@ -107,8 +117,8 @@ void Random::truncNormal(const KernelTable& kernels, const Context& context, flo
   std::vector<uint8_t> pending(static_cast<std::size_t>(n), 1);
   bool left = n > 0;
   while (left && !context.stopped()) {
-    uniform(draw.data(), n, low, high);
-    uniform(accept.data(), n, 0.0, 1.0);
+    uniform(context, draw.data(), n, low, high);
+    uniform(context, accept.data(), n, 0.0, 1.0);
     left = false;
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
       if (pending[i] == 0) continue;
@@ -129,13 +139,13 @@ void Random::orthogonal(const KernelTable& kernels, const Context& context, floa
   const int64_t m = wide ? columns : rows, n = wide ? rows : columns;
   std::vector<double> a(static_cast<std::size_t>(m * n)), scale(static_cast<std::size_t>(n));
   std::vector<double> sign(static_cast<std::size_t>(n));
-  for (int64_t j = 0; j < n; ++j) {
+  for (int64_t j = 0; j < n && !context.stopped(); ++j) {
     for (int64_t i = 0; i < m; ++i)
       a[static_cast<std::size_t>(j * m + i)] = wide ? out[j * columns + i] : out[i * columns + j];
   }
   HouseholderArgs args{a.data(), scale.data(), sign.data(), m, n};
   kernels.householder(context, args);
-  for (int64_t j = 0; j < n; ++j) {
+  for (int64_t j = 0; j < n && !context.stopped(); ++j) {
     for (int64_t i = 0; i < m; ++i) {
       // As PyTorch: Q is rounded to float32 before the gain is applied.
       const float q = static_cast<float>(a[static_cast<std::size_t>(j * m + i)]);
@@ -144,35 +154,37 @@ void Random::orthogonal(const KernelTable& kernels, const Context& context, floa
   }
 }
 
-void Random::randint(int64_t* out, int64_t n, int64_t low, int64_t high) {
+void Random::randint(const Context& context, int64_t* out, int64_t n, int64_t low, int64_t high) {
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-  for (int64_t i = 0; i < n; ++i) {
+  forElements(context, n, [&](int64_t i) {
     const uint64_t draw = range < (uint64_t{1} << 28) ? next32() % range : next64() % range;
     out[i] = static_cast<int64_t>(static_cast<uint64_t>(low) + draw);
-  }
+  });
 }
 
-void Random::randperm(int64_t* out, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) out[i] = i;
-  for (int64_t i = 0; i + 1 < n; ++i)
+void Random::randperm(const Context& context, int64_t* out, int64_t n) {
+  forElements(context, n, [&](int64_t i) { out[i] = i; });
+  if (context.stopped()) return;
+  forElements(context, n - 1, [&](int64_t i) {
     std::swap(out[i], out[i + static_cast<int64_t>(next32() % static_cast<uint64_t>(n - i))]);
+  });
 }
 
-void Random::bernoulli(float* out, int64_t n, const float* probabilities, double p) {
-  for (int64_t i = 0; i < n; ++i) {
+void Random::bernoulli(const Context& context, float* out, int64_t n, const float* probabilities, double p) {
+  forElements(context, n, [&](int64_t i) {
     const bool one = probabilities != nullptr
                          ? static_cast<float>(next32() & 0xffffffu) * 0x1p-24f < probabilities[i]
                          : next53() < p;
     out[i] = one ? 1.0f : 0.0f;
-  }
+  });
 }
 
-void Random::skip(int64_t n, bool normal) {
+void Random::skip(const Context& context, int64_t n, bool normal) {
   if (normal && n < 16) {
     for (int64_t i = 0; i < n; ++i) normalPair();
     return;
   }
-  discard(n + (normal && n % 16 != 0 ? 16 : 0));
+  discard(context, n + (normal && n % 16 != 0 ? 16 : 0));
 }
 
 }  // namespace crossover

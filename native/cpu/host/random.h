@@ -17,8 +17,10 @@ class Random {
   /// As torch.manual_seed: the low 32 bits count; forgets the cached sample.
   void seed(uint64_t seed);
 
+  // Fills end early, with senseless numbers, once their context is stopped.
+
   /// x in [low, high): fma(24 random bits * 2^-24, high - low, low), one draw per element.
-  void uniform(float* out, int64_t n, double low, double high);
+  void uniform(const Context& context, float* out, int64_t n, double low, double high);
   /// torch normal_ of a contiguous tensor; `small` or n < 16 takes the double-precision pair algorithm.
   void normal(const KernelTable& kernels, const Context& context, float* out, int64_t n, double mean,
               double std, bool small);
@@ -28,12 +30,12 @@ class Random {
   /// torch.nn.init.orthogonal_ of a [rows, columns] matrix: float64 Householder QR of the same normal draws.
   void orthogonal(const KernelTable& kernels, const Context& context, float* out, int64_t rows,
                   int64_t columns, double gain);
-  void randint(int64_t* out, int64_t n, int64_t low, int64_t high);
-  void randperm(int64_t* out, int64_t n);
+  void randint(const Context& context, int64_t* out, int64_t n, int64_t low, int64_t high);
+  void randperm(const Context& context, int64_t* out, int64_t n);
   /// 1 with probability p, else 0; with `probabilities`, per element (24-bit draws), otherwise 53-bit draws.
-  void bernoulli(float* out, int64_t n, const float* probabilities, double p);
+  void bernoulli(const Context& context, float* out, int64_t n, const float* probabilities, double p);
   /// Advances as a normal or uniform fill of n float32 elements does.
-  void skip(int64_t n, bool normal);
+  void skip(const Context& context, int64_t n, bool normal);
 
   /// Key of the counter generator (dropout); changes with the seed.
   uint64_t counterKey() const { return key_; }
@@ -58,7 +60,7 @@ class Random {
   }
   double next53() { return static_cast<double>(next64() & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
   void refill();
-  void discard(int64_t draws);
+  void discard(const Context& context, int64_t draws);
   double normalPair();
 
   static constexpr int kWords = 624;
