@@ -2,11 +2,12 @@
  * Builds the native addon into dist/native/crossover.node: with CMake when it is there, otherwise by calling the C++
  * compiler. Nothing is built when neither sources nor flags have changed.
  *
- *   node extension/setup/native.mjs [--sanitize]
+ *   node extension/setup/native.mjs [--sanitize [--run]]
  *
- * `--sanitize` builds dist/native/nativeTests instead: the engine's own tests under AddressSanitizer and UBSan.
+ * `--sanitize` builds dist/native/nativeTests instead: the engine's own tests under AddressSanitizer and UBSan. With
+ * `--run` they run, for every instruction set of the machine.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
@@ -171,6 +172,8 @@ async function inParallel(tasks) {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
     await buildNative({ sanitize: process.argv.includes('--sanitize') });
+    if (process.argv.includes('--run'))
+      process.exitCode = spawnSync(path.join(output, 'nativeTests'), { stdio: 'inherit' }).status ?? 1;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     process.stderr.write(`${error.message}\n`);
