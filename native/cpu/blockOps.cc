@@ -53,7 +53,7 @@ __attribute__((flatten)) void runReal(FusedOp op, float* r, const Real& a, const
     case FusedOp::sigmoid:
       return unary(r, a, n, [](float x) { return math::sigmoid(x); });
     case FusedOp::gelu:
-      return unary(r, a, n, [](float x) { return 0.5f * x * (1.0f + math::erf(x * kSqrtHalf)); });
+      return unary(r, a, n, [](float x) { return x * math::normalBelow(x, math::bell(x)); });
     case FusedOp::gelu_tanh:
       return unary(r, a, n, [](float x) { return x * math::sigmoid(geluArgument(x)); });
     case FusedOp::silu:
@@ -86,8 +86,8 @@ __attribute__((flatten)) void runReal(FusedOp op, float* r, const Real& a, const
     // Derivatives: a is dy; b is x, or y for tanh and sigmoid.
     case FusedOp::gelu_grad:
       return binary(r, a, b, n, [](float dy, float x) {
-        const float density = kInverseSqrtTwoPi * math::exp(-0.5f * x * x);
-        return dy * (0.5f * (1.0f + math::erf(x * kSqrtHalf)) + x * density);
+        const float bell = math::bell(x);
+        return dy * (math::normalBelow(x, bell) + x * (kInverseSqrtTwoPi * bell));
       });
     case FusedOp::gelu_tanh_grad:
       return binary(r, a, b, n, [](float dy, float x) {

@@ -152,7 +152,7 @@ CROSSOVER_INLINE int64_t multiply(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
 
-constexpr float kSqrtHalf = 0.70710678118654752440f, kInverseSqrtTwoPi = 0.39894228040143267794f;
+constexpr float kInverseSqrtTwoPi = 0.39894228040143267794f;
 constexpr float kGeluScale = 0.79788456080286535588f, kGeluCubic = 0.044715f;
 
 /// s = sigmoid(z), with 1 - s = e s kept accurate where s is near 1.

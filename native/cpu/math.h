@@ -160,6 +160,34 @@ CROSSOVER_INLINE float erf(float x) {
   return x != x ? x : result;
 }
 
+/// exp(x) for x <= 0, down to the smallest normal number.
+CROSSOVER_INLINE float expOfNegative(float x) {
+  x = x < -87.0f ? -87.0f : x;
+  const float t = x * kLog2E + kRound;
+  const float k = t - kRound;
+  const float r = (x - k * kLn2High) - k * kLn2Low;
+  const float p = exponentialTail(r) * r * r + r + 1.0f;
+  return p * asFloat((asBits(t) - kRoundBits + 127) << 23);
+}
+
+/// exp(-x^2 / 2)
+CROSSOVER_INLINE float bell(float x) { return expOfNegative(-0.5f * x * x); }
+
+/// Phi(x), the standard normal distribution, given bell(x). Phi(-t) = bell(t) R(1 / (1 + 0.34 t)) for t >= 0,
+/// the form of Abramowitz and Stegun 7.1.26, with a polynomial R fitted to a relative error of 2e-7.
+CROSSOVER_INLINE float normalBelow(float x, float bell) {
+  const float s = 1.0f / (1.0f + 0.34f * magnitude(x));
+  float p = 0.04573185369372368f;
+  p = p * s - 0.20474687218666077f;
+  p = p * s + 0.2720322906970978f;
+  p = p * s - 0.03847525268793106f;
+  p = p * s + 0.16068334877490997f;
+  p = p * s + 0.12862983345985413f;
+  p = p * s + 0.1361446976661682f;
+  const float tail = p * s * bell;
+  return x > 0.0f ? 1.0f - tail : tail;
+}
+
 /// log(1 + exp(x))
 CROSSOVER_INLINE float softplus(float x) { return (x < 0.0f ? 0.0f : x) + log1p(exp(-magnitude(x))); }
 
