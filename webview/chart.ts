@@ -10,40 +10,41 @@ import {
   Tooltip,
   type ChartConfiguration,
   type ChartDataset,
+  type LegendItem,
   type Plugin,
   type Scale,
 } from 'chart.js';
 import type { ChartAxis, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
-import { element } from './dom.js';
+import { element, fill } from './dom.js';
 import { readPalette, type Palette } from './theme.js';
-import { logRange, logTicks } from './ticks.js';
+import { linearRange, logRange, logTicks, tickText } from './ticks.js';
 
 Chart.register(Legend, LinearScale, LineController, LineElement, LogarithmicScale, PointElement, Tooltip);
 
 const MARKERS = ['circle', 'rectRot', 'triangle', 'rect', 'star', 'crossRot'] as const;
 const FONT_STEP = 1;
+/** Pixels between the legend and the plot. */
+const LEGEND_GAP = 8;
 
 /** A chart on a canvas of its own; `update` as often as there is news, `recolour` when the theme changes. */
 export class ChartView {
-  readonly element = element('div', { class: 'chart' });
   private readonly canvas = element('canvas', { role: 'img' });
+  private readonly caption = element('figcaption', { class: 'small' });
+  readonly element = element('figure', {}, element('div', { class: 'chart' }, this.canvas), this.caption);
   private chart: Chart<'line', ChartPoint[]> | null = null;
   private spec: ChartSpec | null = null;
   private palette: Palette | null = null;
 
-  constructor() {
-    this.element.append(this.canvas);
-  }
-
   update(spec: ChartSpec): void {
     this.spec = spec;
     this.canvas.setAttribute('aria-label', spec.description);
+    fill(this.caption, ...spec.caption.map((line) => element('p', {}, line)));
     this.palette ??= readPalette();
     const { data, options } = configuration(spec, this.palette);
     if (this.chart === null) {
       this.chart = new Chart(this.canvas, {
         ...configuration(spec, this.palette),
-        plugins: [this.whiskers(), this.marks()],
+        plugins: [legendGap, this.whiskers(), this.marks()],
       });
       return;
     }
@@ -140,6 +141,28 @@ export class ChartView {
   }
 }
 
+/** Keeps the legend off the topmost tick. */
+const legendGap: Plugin<'line'> = {
+  id: 'legendGap',
+  beforeInit: ({ legend }) => {
+    if (legend === undefined) return;
+    const held = legend as unknown as { fit: () => void; height: number };
+    const fit = held.fit.bind(held);
+    held.fit = () => {
+      fit();
+      held.height += LEGEND_GAP;
+    };
+  },
+};
+
+/** Entries of the legend as their curves are drawn: a marker, or a line where the curve has no markers. */
+function legendItems(chart: Chart): LegendItem[] {
+  return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => {
+    const shown = chart.data.datasets[item.datasetIndex ?? 0] as ChartDataset<'line'> | undefined;
+    return shown?.pointRadius === 0 ? { ...item, pointStyle: 'line', lineWidth: 3 } : item;
+  });
+}
+
 function configuration(spec: ChartSpec, palette: Palette): ChartConfiguration<'line', ChartPoint[]> {
   const font = { family: palette.font, size: palette.fontSize - FONT_STEP };
   const scale = (axis: ChartAxis, values: readonly number[]) => ({
@@ -152,7 +175,8 @@ function configuration(spec: ChartSpec, palette: Palette): ChartConfiguration<'l
       maxRotation: 0,
       autoSkip: true,
       autoSkipPadding: 12,
-      callback: (value: string | number) => axis.format(Number(value)),
+      callback: (value: string | number) => tickText(axis.format(Number(value))),
+      includeBounds: false,
     },
     grid: { color: palette.grid },
     border: { color: palette.grid },
@@ -178,12 +202,19 @@ function configuration(spec: ChartSpec, palette: Palette): ChartConfiguration<'l
       parsing: false,
       normalized: true,
       interaction: { mode: 'nearest', axis: 'x', intersect: false },
-      scales: { x: { ...scale(spec.x, xs), ...(spec.x.log ? {} : { grace: 0 }) }, y: scale(spec.y, ys) },
+      scales: { x: { ...scale(spec.x, xs), ...(spec.x.log ? {} : linearRange(xs)) }, y: scale(spec.y, ys) },
       plugins: {
         legend: {
           position: 'top',
           align: 'start',
-          labels: { color: palette.foreground, font, usePointStyle: true, boxHeight: 7, padding: 14 },
+          labels: {
+            color: palette.foreground,
+            font,
+            usePointStyle: true,
+            boxHeight: 7,
+            padding: 14,
+            generateLabels: legendItems,
+          },
         },
         tooltip: {
           backgroundColor: palette.background,

@@ -36,6 +36,8 @@ export interface ChartMark {
 export interface ChartSpec {
   /** Said by screen readers; the table under the chart has the numbers. */
   readonly description: string;
+  /** Under the plot, a line each: what its numbers hold for. */
+  readonly caption: readonly string[];
   readonly x: ChartAxis;
   readonly y: ChartAxis;
   readonly series: readonly ChartSeries[];

@@ -1,8 +1,9 @@
 /** Loss and evals in charts and tables: pure functions of the report. */
 import type { LossAxis, View } from '../extension/shared/protocol.js';
-import type { EvalScore, LossCurve, LossPoint, Report } from '../extension/shared/report.js';
-import { about, digits, duration, integer, range } from '../extension/shared/units.js';
+import type { Crossover, EvalScore, LossCurve, LossPoint, Report } from '../extension/shared/report.js';
+import { about, aboutWithin, digits, duration, integer, range } from '../extension/shared/units.js';
 import type { ChartMark, ChartSeries, ChartSpec } from './chartSpec.js';
+import { conditions, trainingTokensPerStep } from './conditions.js';
 import type { Column } from './table.js';
 import { modelLabels } from './timingSpec.js';
 
@@ -13,6 +14,15 @@ export const LOSS_LABELS: Readonly<Record<LossAxis, string>> = {
 };
 
 const three = (value: number): string => digits(value, 3);
+/** Scores stand under each other: three decimals each. */
+const scoreText = (value: number): string => (Math.abs(value) < 10 ? value.toFixed(3) : digits(value, 3));
+
+/** One seed has no interval, and cannot tell a crossover from chance. */
+function crossingText(at: number, interval: Crossover['interval']): string {
+  return interval === null
+    ? `curves cross at ${about(at)}, one seed`
+    : `crossover at ${aboutWithin(at, interval)}`;
+}
 
 /** Training loss (lines) and held-out loss (dashed, with markers) of every model and seed. */
 export function lossSpec(report: Report, view: View): ChartSpec {
@@ -33,12 +43,19 @@ export function lossSpec(report: Report, view: View): ChartSpec {
   });
   return {
     description: `Training loss against ${LOSS_LABELS[axis].toLowerCase()}; the table below has the last values.`,
+    caption: conditions(report, trainingTokensPerStep(report.loss)),
     x: { label: LOSS_LABELS[axis], log: view.lossLogX, format: axis === 'seconds' ? three : integer },
     y: { label: 'Loss (nats per token)', log: view.lossLogY, format: three },
     series: series.filter(({ points }) => points.length > 0),
     marks: report.crossovers.flatMap((crossing): ChartMark[] =>
       crossing.axis === axis && crossing.at !== null
-        ? [{ at: crossing.at, interval: crossing.interval, label: `crossover at ${about(crossing.at)}` }]
+        ? [
+            {
+              at: crossing.at,
+              interval: crossing.interval,
+              label: crossingText(crossing.at, crossing.interval),
+            },
+          ]
         : [],
     ),
     level: null,
@@ -98,6 +115,7 @@ export function evalSpecs(report: Report, view: View): { readonly task: string; 
       task,
       spec: {
         description: `${task} against training tokens, ${better}; the table below has the numbers.`,
+        caption: conditions(report, null),
         x: { label: 'Training tokens', log: view.evalLogX, format: integer },
         y: { label: `${first?.metric ?? 'Score'} (${better})`, log: false, format: three },
         series: series.filter(({ points }) => points.length > 0),
@@ -113,16 +131,16 @@ export const EVAL_COLUMNS: readonly Column<EvalScore>[] = [
   { title: 'Task', text: ({ task }) => task, words: true },
   { title: 'Seed', text: ({ seed }) => String(seed) },
   { title: 'Training tokens', text: ({ tokens }) => integer(tokens) },
-  { title: 'Score', text: ({ score }) => digits(score, 3) },
+  { title: 'Score', text: ({ score }) => scoreText(score) },
   {
     title: '95% interval',
-    text: ({ interval }) => (interval === null ? '-' : range(interval, (value) => digits(value, 3))),
+    text: ({ interval }) => (interval === null ? '-' : range(interval, scoreText)),
   },
   {
     title: 'Metric',
     text: ({ metric, higherIsBetter }) => `${metric} (${higherIsBetter ? 'higher' : 'lower'} is better)`,
     words: true,
   },
-  { title: 'Guessing', text: ({ chance }) => orDash(chance, (value) => digits(value, 3)) },
+  { title: 'Guessing', text: ({ chance }) => orDash(chance, scoreText) },
   { title: 'Items', text: ({ items }) => integer(items) },
 ];

@@ -10,6 +10,23 @@ export function logRange(values: readonly number[]): { readonly min: number; rea
   return { min: low / pad, max: high * pad };
 }
 
+/** Range a linear axis shows: a little more than the values span, never below zero for values that are not. */
+export function linearRange(
+  values: readonly number[],
+): { readonly min: number; readonly max: number } | null {
+  const known = values.filter(Number.isFinite);
+  if (known.length === 0) return null;
+  const low = Math.min(...known);
+  const high = Math.max(...known);
+  const pad = (high - low || Math.abs(high) || 1) * 0.03;
+  return { min: low >= 0 ? Math.max(0, low - pad) : low - pad, max: high + pad };
+}
+
+/** A number on an axis: without the zeros that only say how exact a measurement is. */
+export function tickText(text: string): string {
+  return text.replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, '');
+}
+
 /** Ticks within a range: evenly spaced over short ranges, 1-2-5 over a few decades, whole decades beyond. */
 export function logTicks(min: number, max: number): number[] {
   if (!(min > 0) || !(max > min)) return [];

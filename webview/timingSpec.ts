@@ -2,7 +2,7 @@
 import type { TimingMetric, View } from '../extension/shared/protocol.js';
 import type { Report, TimingPoint } from '../extension/shared/report.js';
 import {
-  about,
+  aboutWithin,
   bytes,
   count,
   digits,
@@ -13,12 +13,21 @@ import {
   range,
 } from '../extension/shared/units.js';
 import type { ChartPoint, ChartSpec } from './chartSpec.js';
+import { conditions } from './conditions.js';
 import type { Column } from './table.js';
 
 export const TIMING_LABELS: Readonly<Record<TimingMetric, string>> = {
   step: 'Training step',
   forward: 'Forward',
   backward: 'Backward',
+  tokensPerSecond: 'Tokens per second',
+  peakBytes: 'Peak memory',
+};
+
+const AXIS_LABELS: Readonly<Record<TimingMetric, string>> = {
+  step: 'Time of a training step',
+  forward: 'Time of the forward pass',
+  backward: 'Time of the backward pass',
   tokensPerSecond: 'Tokens per second',
   peakBytes: 'Peak memory',
 };
@@ -64,8 +73,9 @@ export function timingSpec(report: Report, view: View): ChartSpec {
   const contexts = [...new Set(report.timing.map(({ context }) => context))].sort((a, b) => a - b);
   return {
     description: `${TIMING_LABELS[metric]} against context length for ${labels.join(', ')}; the table below has the numbers.`,
+    caption: conditions(report, report.tokensPerStep),
     x: { label: 'Context (tokens)', log: view.timingLogX, ticks: contexts, format: integer },
-    y: { label: TIMING_LABELS[metric], log: view.timingLogY, format: FORMATS[metric] },
+    y: { label: AXIS_LABELS[metric], log: view.timingLogY, format: FORMATS[metric] },
     series: labels
       .map((label, model) => ({
         label,
@@ -80,7 +90,9 @@ export function timingSpec(report: Report, view: View): ChartSpec {
     marks:
       metric === 'step'
         ? report.crossovers.flatMap(({ axis, at, interval }) =>
-            axis === 'context' && at !== null ? [{ at, interval, label: `crossover at ${about(at)}` }] : [],
+            axis === 'context' && at !== null
+              ? [{ at, interval, label: `crossover at ${aboutWithin(at, interval)}` }]
+              : [],
           )
         : [],
     level: null,
@@ -125,18 +137,4 @@ export function controlSentences(report: Report): string[] {
     ({ model, context, ratio, interval }) =>
       `A/A control, ${model} against itself at context ${integer(context)}: ratio ${digits(ratio)} (${digits(interval[0])}-${digits(interval[1])}); a difference inside this is no difference.`,
   );
-}
-
-/** What the numbers hold for: device, precision, tokens per step. */
-export function conditions({ environment, tokensPerStep }: Report): string {
-  const parts =
-    environment === null
-      ? []
-      : [
-          environment.device === 'cpu' ? environment.cpu : environment.device,
-          `${environment.threads} threads`,
-          environment.precision,
-        ];
-  if (tokensPerStep !== null) parts.push(`${integer(tokensPerStep)} tokens per step`);
-  return parts.join(' · ');
 }

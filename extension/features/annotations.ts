@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import * as vscode from 'vscode';
-import { annotationHover, annotationText } from '../host/annotationText.js';
+import { annotationCell, annotationHover, annotationText } from '../host/annotationText.js';
 import { soon, Store, toDisposable, type Disposable } from '../host/disposable.js';
 import { lineAnnotations, moveLine, SHADES, shadeOf, type LineAnnotation } from '../host/lineCosts.js';
 import type { Log } from '../host/log.js';
@@ -35,6 +35,7 @@ export function registerAnnotations(
 ): Disposable {
   const store = new Store();
   const files = new Map<string, Promise<FileState | null>>();
+  const column = store.add(vscode.window.createTextEditorDecorationType({ before: { margin: '0 2ch 0 0' } }));
   const figures = store.add(
     vscode.window.createTextEditorDecorationType({ after: { margin: '0 0 0 3em' }, isWholeLine: true }),
   );
@@ -94,18 +95,31 @@ export function registerAnnotations(
         })
       : [];
     const stale = state?.stale ?? false;
+    const style = {
+      color: new vscode.ThemeColor(stale ? 'crossover.staleAnnotation' : 'crossover.annotation'),
+      fontStyle: stale ? 'italic' : 'normal',
+    };
+    const inFront = settings.value.annotationPosition === 'start';
+    const byLine = new Map(spots.map(({ annotation, range }) => [range.start.line, annotation]));
+    editor.setDecorations(
+      column,
+      spots.length === 0 || !inFront
+        ? []
+        : Array.from({ length: editor.document.lineCount }, (_, line) => ({
+            range: new vscode.Range(line, 0, line, 0),
+            renderOptions: {
+              before: { contentText: annotationCell(byLine.get(line) ?? null, stale), ...style },
+            },
+          })),
+    );
     editor.setDecorations(
       figures,
       spots.map(({ annotation, range }) => ({
         range,
         hoverMessage: new vscode.MarkdownString(annotationHover(annotation, stale)),
-        renderOptions: {
-          after: {
-            contentText: annotationText(annotation, stale),
-            color: new vscode.ThemeColor(stale ? 'crossover.staleAnnotation' : 'crossover.annotation'),
-            fontStyle: stale ? 'italic' : 'normal',
-          },
-        },
+        ...(inFront
+          ? {}
+          : { renderOptions: { after: { contentText: annotationText(annotation, stale), ...style } } }),
       })),
     );
     const share = (annotation: LineAnnotation): number => annotation.shown.cost.share;

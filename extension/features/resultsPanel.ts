@@ -1,10 +1,13 @@
 /** The results panel: one per window, beside the code. The host owns the truth and can rebuild it at any time. */
 import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import * as vscode from 'vscode';
 import { reportFile } from '../core/runs/index.js';
 import { Replaceable, Store, type Disposable } from '../host/disposable.js';
 import { guarded, sentence } from '../host/log.js';
+import { namesLine } from '../host/lineCosts.js';
 import { webviewOptions, webviewPage } from '../host/page.js';
+import { rootOfRun } from '../host/runs.js';
 import type { Services } from '../host/services.js';
 import {
   DEFAULT_VIEW,
@@ -179,11 +182,26 @@ class OpenPanel implements Disposable {
         if (this.message?.type === 'report') await exportHtml(this.message.folder, this.message.report);
         return;
       case 'openLine':
-        await openLine(message.file, message.line);
+        await this.openLine(message.file, message.line);
         return;
       default:
         never(message);
     }
+  }
+
+  /** Opens a line the shown report names; a page cannot have any other file opened. */
+  private async openLine(file: string, line: number): Promise<void> {
+    const { message } = this;
+    if (message?.type !== 'report' || !namesLine(message.report, file, line)) {
+      this.services.log.warn(`Refused to open ${file}:${line}, which the report shown does not name.`);
+      return;
+    }
+    const position = new vscode.Position(line - 1, 0);
+    const place = path.resolve(rootOfRun(message.folder), file);
+    await vscode.window.showTextDocument(vscode.Uri.file(place), {
+      viewColumn: vscode.ViewColumn.One,
+      selection: new vscode.Range(position, position),
+    });
   }
 
   dispose(): void {
@@ -202,12 +220,4 @@ async function exportHtml(folder: string, report: Report): Promise<void> {
     open,
   );
   if (answer === open) await vscode.env.openExternal(vscode.Uri.file(file));
-}
-
-async function openLine(file: string, line: number): Promise<void> {
-  const position = new vscode.Position(line - 1, 0);
-  await vscode.window.showTextDocument(vscode.Uri.file(file), {
-    viewColumn: vscode.ViewColumn.One,
-    selection: new vscode.Range(position, position),
-  });
 }

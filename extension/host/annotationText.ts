@@ -2,11 +2,21 @@
 import { bytes, flops, integer, milliseconds, percent } from '../shared/units.js';
 import type { LineAnnotation } from './lineCosts.js';
 
-/** End of line: forward and backward time, and the share of the step. */
+/** Characters of the figure in the column before the code: time, then share. */
+const TIME_CHARACTERS = 7;
+const SHARE_CHARACTERS = 6;
+
+/** Forward and backward time of a line and its share of the step; the word stale in place of a share that is. */
 export function annotationText({ shown }: LineAnnotation, stale: boolean): string {
   const { forwardMs, backwardMs, share } = shown.cost;
-  const text = `${milliseconds(forwardMs + backwardMs)} · ${percent(share)}`;
-  return stale ? `${text} (stale: the file has changed since)` : text;
+  return `${milliseconds(forwardMs + backwardMs)} · ${stale ? 'stale' : percent(share)}`;
+}
+
+/** The same as a cell of a column: the column is as wide for a line that has no figure (`null`). */
+export function annotationCell(annotation: LineAnnotation | null, stale: boolean): string {
+  const [time = '', share = ''] = annotation === null ? [] : annotationText(annotation, stale).split(' · ');
+  const cell = `${time.padStart(TIME_CHARACTERS)}  ${share.padStart(SHARE_CHARACTERS)}`;
+  return cell.replaceAll(' ', '\u00a0');
 }
 
 /** Markdown: every phase at each context, FLOPs and bytes. */

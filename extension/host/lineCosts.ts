@@ -39,6 +39,11 @@ export function lineAnnotations(report: Report, root: string, file: string): Lin
     .sort((a, b) => a.line - b.line);
 }
 
+/** Whether a report has a figure for a line. */
+export function namesLine({ timing }: Report, file: string, line: number): boolean {
+  return timing.some(({ lines }) => lines.some((cost) => cost.file === file && cost.line === line));
+}
+
 /** An edit: lines `start` to `end` (from 0) became `lines` lines. */
 export interface LineEdit {
   readonly start: number;

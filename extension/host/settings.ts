@@ -13,6 +13,8 @@ export interface Settings {
   /** Tokens; `V` in build expressions. */
   readonly vocabulary: number;
   readonly annotations: boolean;
+  /** In a column before the code, or after the end of each line. */
+  readonly annotationPosition: 'start' | 'end';
   readonly annotationBackground: boolean;
 }
 
@@ -37,6 +39,7 @@ function read(): Settings {
     samples: number('samples', 5, 5),
     vocabulary: number('vocabulary', 256, 2),
     annotations: configuration.get<boolean>('annotations.enabled') ?? true,
+    annotationPosition: configuration.get<string>('annotations.position') === 'end' ? 'end' : 'start',
     annotationBackground: configuration.get<boolean>('annotations.background') ?? true,
   };
 }

@@ -104,6 +104,16 @@ export interface Control {
   readonly interval: readonly [number, number];
 }
 
+/** Layers that mix tokens along the context with one kernel. */
+export interface Mixer {
+  readonly kernel: 'attention' | 'wkv6' | 'wkv7';
+  readonly layers: number;
+  readonly heads: number;
+  readonly headSize: number;
+  /** Tokens a query sees at most, itself included; `null`: all before it. */
+  readonly window: number | null;
+}
+
 export interface ModelInfo {
   readonly label: string;
   /** `zoo id` or `FILE.py::EXPRESSION`. */
@@ -111,6 +121,9 @@ export interface ModelInfo {
   readonly file: string;
   readonly parameters: number;
   readonly embeddingParameters: number;
+  /** Channels of the residual stream; absent in runs of earlier versions, `null` where the model embeds no tokens. */
+  readonly width?: number | null;
+  readonly mixers?: readonly Mixer[];
 }
 
 export interface Environment {

@@ -72,6 +72,21 @@ export function about(value: number): string {
   return exact(Math.round(value / magnitude) * magnitude);
 }
 
+/** `1,300 (1,200-1,500)`: a place and its interval, with as many digits as tell the ends apart. */
+export function aboutWithin(at: number, interval: readonly [number, number] | null): string {
+  const within = interval === null ? '' : aboutRange(interval);
+  return within === '' ? about(at) : `${about(at)} (${within})`;
+}
+
+/** `1,200-1,500`, or `1,296-1,304` where rounding would hide the difference; empty where there is none. */
+export function aboutRange([low, high]: readonly [number, number]): string {
+  for (const format of [about, exact]) {
+    const ends = [format(low), format(high)];
+    if (ends[0] !== ends[1]) return ends.join('-');
+  }
+  return '';
+}
+
 /** Thousands separators, at most one decimal. */
 export function exact(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.abs(value) < 10 ? 1 : 0 });

@@ -139,9 +139,9 @@ export class Session {
   async annotations(): Promise<string[]> {
     return this.page.evaluate(() =>
       [...document.querySelectorAll('.view-lines .view-line span')]
-        .map((span) => getComputedStyle(span, '::after').content)
-        .filter((content) => /\d.*%/.test(content))
-        .map((content) => content.replace(/^"|"$/g, '')),
+        .flatMap((span) => ['::before', '::after'].map((part) => getComputedStyle(span, part).content))
+        .map((content) => content.replace(/^"|"$/g, '').replaceAll('\u00a0', ' ').trim())
+        .filter((content) => /^\d.*(%|stale)$/.test(content)),
     );
   }
 

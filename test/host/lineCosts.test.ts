@@ -1,8 +1,8 @@
 /** Annotations of lines: which figure is shown, how lines move while the file is edited, and how hot they are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { annotationHover, annotationText } from '../../extension/host/annotationText.js';
-import { lineAnnotations, moveLine, SHADES, shadeOf } from '../../extension/host/lineCosts.js';
+import { annotationCell, annotationHover, annotationText } from '../../extension/host/annotationText.js';
+import { lineAnnotations, moveLine, namesLine, SHADES, shadeOf } from '../../extension/host/lineCosts.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
@@ -22,6 +22,21 @@ test('a line shows its cost at the largest context, and keeps every context for 
   const hover = annotationHover(first, false);
   for (const context of ['128', '4,096']) assert.ok(hover.includes(context));
   assert.match(hover, /forward \| backward \| optimizer/);
+});
+
+test('figures stand in a column of one width, also where there is none and when they are stale', () => {
+  const [first] = lineAnnotations(report, '/models', '/models/gpt2.py');
+  const cells = [annotationCell(first!, false), annotationCell(first!, true), annotationCell(null, false)];
+  assert.deepEqual(
+    cells.map((cell) => cell.replaceAll('\u00a0', ' ')),
+    [' 736 ms   31.0%', ' 736 ms   stale', '               '],
+  );
+});
+
+test('the panel may open the lines its report names, and nothing else', () => {
+  assert.equal(namesLine(report, '/models/gpt2.py', 41), true);
+  assert.equal(namesLine(report, '/models/gpt2.py', 42), false);
+  assert.equal(namesLine(report, '/etc/passwd', 41), false);
 });
 
 test('relative files of a report are read from the root of its run', () => {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_VIEW } from '../../extension/shared/protocol.js';
 import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js';
+import { conditions } from '../../webview/conditions.js';
 import { opaque } from '../../webview/theme.js';
-import { logRange, logTicks } from '../../webview/ticks.js';
+import { linearRange, logRange, logTicks, tickText } from '../../webview/ticks.js';
 import { timingRows, timingSpec, TIMING_COLUMNS } from '../../webview/timingSpec.js';
 import { sampleReport } from '../fixtures/report.js';
 
@@ -21,8 +22,43 @@ test('timing: a series per model in the order of the report, and the crossover o
   );
   assert.deepEqual(spec.x.ticks, [128, 256, 512, 1024, 2048, 4096]);
   assert.equal(spec.marks.length, 1);
-  assert.equal(spec.marks[0]?.label, 'crossover at 1,300');
+  assert.equal(spec.marks[0]?.label, 'crossover at 1,300 (1,200-1,500)');
   assert.deepEqual(timingSpec(report, { ...DEFAULT_VIEW, timingMetric: 'forward' }).marks, []);
+});
+
+test('a plot names kernel, width, head size, precision and tokens per step', () => {
+  const { caption } = timingSpec(report, DEFAULT_VIEW);
+  assert.deepEqual(caption, [
+    'GPT-2: width 384; 6 × fused attention, 6 heads of 64',
+    'RWKV-7: width 384; 6 × chunked WKV-7, 6 heads of 64',
+    '4,096 tokens per step · fp32 · A processor · 2 threads · avx512',
+  ]);
+  assert.match(lossSpec(report, DEFAULT_VIEW).caption.at(-1) ?? '', /^2,048 tokens per step · fp32/);
+  assert.match(evalSpecs(report, DEFAULT_VIEW)[0]?.spec.caption.join() ?? '', /heads of 64.*fp32/);
+  const [model] = report.models;
+  const older = { ...model!, width: undefined, mixers: undefined } as unknown as typeof model;
+  assert.deepEqual(conditions({ ...report, environment: null, models: [older!] }, null), []);
+});
+
+test('loss: one seed is no crossover', () => {
+  const crossovers = report.crossovers.map((item) => ({ ...item, interval: null }));
+  const [mark] = lossSpec({ ...report, crossovers }, DEFAULT_VIEW).marks;
+  assert.equal(mark?.label, 'curves cross at 150,000, one seed');
+});
+
+test('ticks carry no zeros that say nothing, and a linear axis ends where its values do', () => {
+  for (const [text, shown] of [
+    ['1.00 s', '1 s'],
+    ['2.50 s', '2.5 s'],
+    ['0.900', '0.9'],
+    ['4,000', '4,000'],
+    ['100 ms', '100 ms'],
+    ['0', '0'],
+  ] as const)
+    assert.equal(tickText(text), shown);
+  assert.deepEqual(linearRange([100, 200]), { min: 97, max: 203 });
+  assert.equal(linearRange([0, 10])?.min, 0);
+  assert.equal(linearRange([NaN]), null);
 });
 
 test('timing: a model keeps its colour while another has no measurements yet', () => {

@@ -67,9 +67,9 @@ export function details(target: HTMLElement, report: Report): void {
 const STATUS_TEXT: Readonly<Record<Report['status'], string>> = {
   running: 'Running',
   done: 'Done',
-  cancelled: 'Cancelled: what was measured until then is shown',
-  failed: 'Failed: what was measured until then is shown',
-  interrupted: 'Interrupted: what was measured until then is shown',
+  cancelled: 'Cancelled, with what was measured until then',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
 };
 
 /** How the run stands, in words. */

@@ -5,14 +5,7 @@ import { element, fill } from '../dom.js';
 import { hotLines } from '../hotLines.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { table } from '../table.js';
-import {
-  TIMING_COLUMNS,
-  TIMING_LABELS,
-  conditions,
-  controlSentences,
-  timingRows,
-  timingSpec,
-} from '../timingSpec.js';
+import { TIMING_COLUMNS, TIMING_LABELS, controlSentences, timingRows, timingSpec } from '../timingSpec.js';
 
 export function timingView({ controls, choose, openLine }: ViewContext): ReportView {
   const chart = new ChartView();
@@ -56,7 +49,11 @@ export function timingView({ controls, choose, openLine }: ViewContext): ReportV
       content.hidden = rows.length === 0;
       empty.hidden = rows.length > 0;
       empty.textContent =
-        report.status === 'running' ? 'The first timings will appear here.' : 'This run has no timings.';
+        report.status === 'running'
+          ? 'The first timings will appear here.'
+          : report.status === 'done'
+            ? 'This run has no timings: run Crossover: Compare Architectures... and tick Timing.'
+            : 'The run ended before its first timing: run it again.';
       fill(
         sentences,
         ...report.crossovers
@@ -65,7 +62,7 @@ export function timingView({ controls, choose, openLine }: ViewContext): ReportV
       );
       if (rows.length === 0) return;
       chart.update(timingSpec(report, view));
-      fill(small, ...[conditions(report), ...controlSentences(report)].map((text) => element('p', {}, text)));
+      fill(small, ...controlSentences(report).map((text) => element('p', {}, text)));
       fill(numbers, table('Timing of whole training steps', TIMING_COLUMNS, rows));
       hotLines(lines, report, openLine);
     },

@@ -19,6 +19,7 @@ import { type Boundary, lower } from './lower/lower.js';
 import type { Lowering } from './lower/lowering.js';
 import { contiguous } from './lower/neural.js';
 import { type View, product } from './lower/view.js';
+import { mixersOf } from './mixers.js';
 import { appendOptimizer } from './optimizer.js';
 import { plan, withoutSelfCopies } from './plan.js';
 import { serialize } from './serialize.js';
@@ -102,6 +103,7 @@ export function compilePrepared(trace: Trace, prepared: Graph, options: CompileO
     ),
     hyper,
     instructions,
+    mixers: mixersOf(prepared),
     flops: flopsByPhase(instructions),
   };
 }
@@ -155,6 +157,7 @@ export function compileInit(trace: Trace): Compiled {
     gradients: new Map(),
     hyper: null,
     instructions: explain(kernels),
+    mixers: [],
     flops: { forward: 0, backward: 0, optimizer: 0 },
   };
 }

@@ -1,4 +1,5 @@
 /** What the compiler returns: a serialized program and everything needed to feed, read and explain it. */
+import type { Mixer } from '../../shared/report.js';
 import type { Phase } from './graph.js';
 
 export interface StatePlace {
@@ -59,6 +60,7 @@ export interface Compiled {
   /** f32 [4]: learning rate, step (from 1), gradient-norm limit, unused. Train mode only. */
   readonly hyper: IoPlace | null;
   readonly instructions: readonly InstructionOrigin[];
+  readonly mixers: readonly Mixer[];
   /** Counted from shapes, 2 per multiply-add; the convention stands in `cost.ts`. */
   readonly flops: { readonly forward: number; readonly backward: number; readonly optimizer: number };
 }

@@ -37,6 +37,8 @@ export interface Prepared {
   readonly nodes: number;
   readonly parameters: number;
   readonly embeddingParameters: number;
+  /** Channels of the residual stream: the row of the first table that is looked up; `null` without one. */
+  readonly width: number | null;
   /** Targets equal to this are not counted by the model's loss; `null` when its loss is not a cross-entropy. */
   readonly ignoreIndex: number | null;
   readonly hasOptimizer: boolean;
@@ -116,6 +118,7 @@ function fromTrace(
     tables: { files, spans, stacks, scopes },
     nodes: trace.forward.nodes.length,
     ...countParameters(trace),
+    width: widthOf(trace.forward),
     ignoreIndex: ignoreIndexOf(trace.forward),
     hasOptimizer: trace.optimizer !== null,
     hasDropout: trace.forward.nodes.some(({ op }) => op === 'dropout'),
@@ -144,6 +147,11 @@ function countParameters({ state, forward }: Trace): { parameters: number; embed
     if (used?.size === 1 && used.has('embedding')) embeddingParameters += size;
   });
   return { parameters, embeddingParameters };
+}
+
+function widthOf({ nodes, values }: Graph): number | null {
+  const lookup = nodes.find(({ op }) => op === 'embedding');
+  return lookup === undefined ? null : (values[lookup.outputs[0]!]!.shape.at(-1) ?? null);
 }
 
 function ignoreIndexOf(forward: Graph): number | null {

@@ -159,9 +159,14 @@ function prepareModels(
 }
 
 /** Records what a model is, the first time it is seen. */
-function introduce(lab: Lab, { model, parameters, embeddingParameters, hasOptimizer }: Prepared): void {
+function introduce(lab: Lab, prepared: Prepared): void {
+  const { model, parameters, embeddingParameters, width, hasOptimizer } = prepared;
   const { label, source, file } = model;
-  lab.emit({ type: 'model', model: { label, source, file, parameters, embeddingParameters } });
+  const mixers = [...prepared.programs.values()][0]?.mixers ?? [];
+  lab.emit({
+    type: 'model',
+    model: { label, source, file, parameters, embeddingParameters, width, mixers },
+  });
   if (!hasOptimizer)
     lab.emit({
       type: 'note',

@@ -1,6 +1,6 @@
 /** What a crossing means, as a sentence a person would say. */
 import type { Crossover } from '../../shared/report.js';
-import { about, exact } from '../../shared/units.js';
+import { about, aboutRange, exact } from '../../shared/units.js';
 import type { Crossing } from './crossover.js';
 
 const UNITS = { context: 'tokens', tokens: 'training tokens', seconds: 'seconds of training' } as const;
@@ -22,8 +22,8 @@ export function describeCrossing(
     case 'crossing': {
       const before = name(found.before);
       const after = name(found.before === 'a' ? 'b' : 'a');
-      const range = `${about(found.interval[0])}-${about(found.interval[1])}`;
-      const sentence = `${after} is ${BETTER[axis]} from about ${about(found.at)} ${unit} (${range}).`;
+      const range = aboutRange(found.interval);
+      const sentence = `${after} is ${BETTER[axis]} from about ${about(found.at)} ${unit}${range === '' ? '' : ` (${range})`}.`;
       return { before, after, axis, at: found.at, interval: found.interval, sentence };
     }
     case 'always': {
