@@ -103,7 +103,7 @@ __attribute__((flatten)) void runReal(FusedOp op, float* r, const Real& a, const
     case FusedOp::softplus_grad:
       return binary(r, a, b, n, [](float dy, float x) { return dy * math::sigmoid(x); });
     case FusedOp::tanh_grad:
-      return binary(r, a, b, n, [](float dy, float y) { return dy * (1.0f - y * y); });
+      return binary(r, a, b, n, [](float dy, float y) { return dy * ((1.0f - y) * (1.0f + y)); });
     case FusedOp::sigmoid_grad:
       return binary(r, a, b, n, [](float dy, float y) { return dy * y * (1.0f - y); });
     default:

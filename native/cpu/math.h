@@ -173,17 +173,18 @@ CROSSOVER_INLINE float expOfNegative(float x) {
 /// exp(-x^2 / 2)
 CROSSOVER_INLINE float bell(float x) { return expOfNegative(-0.5f * x * x); }
 
-/// Phi(x), the standard normal distribution, given bell(x). Phi(-t) = bell(t) R(1 / (1 + 0.34 t)) for t >= 0,
-/// the form of Abramowitz and Stegun 7.1.26, with a polynomial R fitted to a relative error of 2e-7.
+/// Phi(x), the standard normal distribution, given bell(x). Phi(-t) = bell(t) R(1 / (1 + 0.3 t)) for t >= 0,
+/// the form of Abramowitz and Stegun 7.1.26, with a polynomial R fitted to a relative error of 4e-8.
 CROSSOVER_INLINE float normalBelow(float x, float bell) {
-  const float s = 1.0f / (1.0f + 0.34f * magnitude(x));
-  float p = 0.04573185369372368f;
-  p = p * s - 0.20474687218666077f;
-  p = p * s + 0.2720322906970978f;
-  p = p * s - 0.03847525268793106f;
-  p = p * s + 0.16068334877490997f;
-  p = p * s + 0.12862983345985413f;
-  p = p * s + 0.1361446976661682f;
+  const float s = 1.0f / (1.0f + 0.3f * magnitude(x));
+  float p = 0.03663712739944458f;
+  p = p * s - 0.16073603928089142f;
+  p = p * s + 0.21138422191143036f;
+  p = p * s - 0.05703122168779373f;
+  p = p * s + 0.12941448390483856f;
+  p = p * s + 0.10004129260778427f;
+  p = p * s + 0.1206454262137413f;
+  p = p * s + 0.11964473128318787f;
   const float tail = p * s * bell;
   return x > 0.0f ? 1.0f - tail : tail;
 }
