@@ -1,6 +1,8 @@
 /** The results panel with a finished comparison: tabs by keyboard, crossover, tables, log axes, themes. */
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { test } from 'node:test';
+import { writeRunFolder } from '../fixtures/runFolder.js';
 import type { Frame } from 'playwright-core';
 import type { Session, Theme } from './session.js';
 import type { Suite } from './suite.js';
@@ -115,6 +117,31 @@ const suite: Suite = (window) => {
       return 'injected' in window;
     });
     assert.equal(ran, false);
+  });
+
+  test('markup in the names of models and files is shown as text', async () => {
+    const session = window();
+    const name = '<img src=x onerror=alert(1)>.py';
+    writeRunFolder(session.workspace, (report) => ({
+      ...report,
+      id: '20250101-120000-aaaa',
+      title: `Net (${name})`,
+      startedAt: Date.UTC(2025, 0, 1, 12),
+      models: report.models.map((model) => ({ ...model, source: `${name}::Net(T)` })),
+      timing: report.timing.map((point) => ({
+        ...point,
+        lines: point.lines.map((line) => ({ ...line, file: path.join(session.workspace, name) })),
+      })),
+      notes: [`A note on ${name}.`],
+    }));
+    await session.command('Crossover: Open Results');
+    await session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'onerror' }).first().click();
+    const panel = await session.panel('onerror');
+    assert.equal(await panel.locator('h1').innerText(), `Net (${name})`);
+    await panel.locator('button.link', { hasText: name }).first().waitFor();
+    await panel.locator('li', { hasText: name }).waitFor();
+    assert.equal(await panel.locator('img').count(), 0);
+    await openSample(session);
   });
 };
 

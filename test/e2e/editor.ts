@@ -24,7 +24,13 @@ export interface EditorPlaces {
   readonly extensions: string;
 }
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const CHROMIUM = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
 const VIEWPORT = { width: 1500, height: 950 };
 const START_MS = 120_000;
 
@@ -59,7 +65,10 @@ export async function openEditor(places: EditorPlaces): Promise<Editor> {
 
 async function desktopExecutable(root: string): Promise<string | null> {
   const named = process.env['CROSSOVER_VSCODE'];
-  if (named !== undefined && named !== '') return named;
+  if (named !== undefined && named !== '') {
+    if (existsSync(named)) return named;
+    throw new Error(`CROSSOVER_VSCODE names ${named}, which does not exist: name the executable of VS Code.`);
+  }
   if (process.platform === 'linux' && (process.env['DISPLAY'] ?? '') === '') return null;
   try {
     const { downloadAndUnzipVSCode } = await import('@vscode/test-electron');

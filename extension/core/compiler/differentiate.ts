@@ -1,7 +1,7 @@
 /**
  * Reverse-mode differentiation (the forward graph, then the gradients of `loss` in reverse order).
  *
- * The gradient graph is made of the same operations as any other graph. A backward node carries the stack and scope
+ * The gradient graph is made of the same operations as every other graph. A backward node carries the stack and scope
  * of the forward node it belongs to. A user's `autograd.Function` is honoured: gradients arriving at its outputs go
  * through the nodes its `backward` recorded.
  */
