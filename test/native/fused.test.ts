@@ -70,7 +70,7 @@ const references: Partial<Record<FusedOp, Reference>> = {
   le: { f: (a, b) => bool(a <= b) }, gt: { f: (a, b) => bool(a > b) }, ge: { f: (a, b) => bool(a >= b) },
   logical_and: { f: (a, b) => bool(a !== 0 && b !== 0) }, logical_or: { f: (a, b) => bool(a !== 0 || b !== 0) },
   logical_xor: { f: (a, b) => bool((a !== 0) !== (b !== 0)) },
-  fma: { f: (a, b, c) => a * b + c },
+  fma: { f: (a, b, c) => a * b + c, floor: 1 }, // rounded once or twice, as the CPU has it
   gelu_grad: { f: (dy, x) => dy * (0.5 * (1 + erf(x / Math.SQRT2)) + (x * Math.exp(-x * x / 2)) / Math.sqrt(2 * Math.PI)), second: [-5, 8], tolerance: 1e-6, floor: 0.3 },
   gelu_tanh_grad: {
     f: (dy, x) => {
