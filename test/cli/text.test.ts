@@ -6,8 +6,11 @@ import { Arguments, type Command, helpOf } from '../../extension/cli/command.js'
 import type { Terminal } from '../../extension/cli/terminal.js';
 import { plot } from '../../extension/cli/text/plot.js';
 import { table } from '../../extension/cli/text/table.js';
-import { bytesText, durationText, significant } from '../../extension/cli/text/units.js';
+import { bytesText, significant } from '../../extension/cli/text/units.js';
+import { ProgressLine } from '../../extension/cli/text/progressLine.js';
+import { reportText } from '../../extension/cli/text/reportText.js';
 import type { Progress } from '../../extension/shared/report.js';
+import { sampleReport } from '../fixtures/report.js';
 
 const terminal: Terminal = {
   out: () => undefined,
@@ -23,7 +26,6 @@ test('numbers keep three digits', () => {
   assert.equal(significant(0.012345), '0.0123');
   assert.equal(significant(NaN), 'n/a');
   assert.equal(bytesText(1_500_000), '1.50 MB');
-  assert.equal(durationText(250), '4 min 10 s');
 });
 
 test('a table is aligned and fits the terminal', () => {
@@ -71,7 +73,7 @@ test('a plot has its markers where the points are, and no colours without a term
   );
   assert.match(lines[1]!, /^ +200 │▲/);
   assert.match(lines[12]!, /50\.0 └.*▲$/);
-  assert.match(lines[13]!, /128 +4.10K/);
+  assert.match(lines[13]!, /128 +4096/);
   assert.ok(lines.some((line) => line.includes('┊')));
   assert.equal(plot(terminal, [{ label: 'A', points: [] }], { title: 'x' }), '');
 });
@@ -118,4 +120,18 @@ test('progress estimates come from work done, and none is made too early', () =>
   assert.deepEqual(sent.at(-1), { message: 'Timing', fraction: 0.25, secondsLeft: 15 });
   meter.advance(25, 'Timing');
   assert.equal(sent.length, 2, 'not more often than people can read');
+});
+
+test('a report fits 80 columns and begins with its result', () => {
+  const lines = reportText(terminal, sampleReport('/home/user/project')).split('\n');
+  for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+  assert.match(lines[1]!, /^Step time: /);
+});
+
+test('the time left is never cut off a progress line', () => {
+  let shown = '';
+  const live = { ...terminal, live: true, err: (text: string) => void (shown = text) };
+  new ProgressLine(live).show({ message: 'Timing '.repeat(20), fraction: 0.5, secondsLeft: 700 });
+  assert.match(shown, /…  about 12 min left$/);
+  assert.ok(shown.replace('\r\u001b[K', '').length <= 80, shown);
 });

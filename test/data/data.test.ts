@@ -7,9 +7,11 @@ import { embeddedCorpus, readCorpus } from '../../extension/core/data/corpus.js'
 import { gpt2Tokenizer } from '../../extension/core/data/gpt2Tokenizer.js';
 import {
   BatchSource,
+  bitsPerByte,
   byteTokenizer,
   heldOutBatches,
   tokenize,
+  type Tokenizer,
 } from '../../extension/core/data/tokenStream.js';
 import { worldTokenizer } from '../../extension/core/data/worldTokenizer.js';
 
@@ -29,6 +31,7 @@ test('a folder of text is read in a stable order, without binaries and build pro
   writeFileSync(path.join(text, 'node_modules', 'lib', 'x.d.ts'), 'X'.repeat(2000));
   writeFileSync(path.join(text, 'dist', 'out.js'), 'D'.repeat(2000));
   writeFileSync(path.join(text, 'c.md'), Buffer.from([0, 1, 2]));
+  writeFileSync(path.join(text, 'd.md'), 'A'.repeat(2000));
   const corpus = readCorpus(text);
   assert.equal(Buffer.from(corpus.bytes).toString(), 'A'.repeat(2000) + 'B'.repeat(2000) + 'X'.repeat(2000));
   assert.equal(corpus.training.length + corpus.heldOut.length, corpus.bytes.length);
@@ -132,4 +135,35 @@ test('GPT-2 ids agree with the published ones', { skip: !existsSync(shared) && '
   assert.equal(tokenizer.encode(text.subarray(0, cut)).length, 301_966);
   assert.equal(tokenizer.encode(text.subarray(cut)).length, 36_059);
   assert.deepEqual([...tokenizer.encode(Buffer.from('Hello world'))], [15496, 995]);
+});
+
+test('no byte is both trained on and held out, in one text and in many', () => {
+  const place = path.join(folder, 'apart');
+  mkdirSync(place);
+  // Every four bytes say where they stand.
+  const numbered = (from: number, count: number): string =>
+    Array.from({ length: count }, (_, i) => (from + i).toString(36).padStart(4, '0')).join('');
+  const words = (bytes: Uint8Array): string[] => Buffer.from(bytes).toString().match(/.{4}/g) ?? [];
+  writeFileSync(path.join(place, 'a.txt'), numbered(0, 40_000));
+  writeFileSync(path.join(place, 'b.txt'), numbered(40_000, 60_000));
+  for (const corpus of [readCorpus(place), readCorpus(path.join(place, 'b.txt'))]) {
+    const training = new Set(words(corpus.training));
+    const heldOut = words(corpus.heldOut);
+    assert.ok(heldOut.length > 0 && heldOut.every((word) => !training.has(word)));
+    assert.equal(training.size + heldOut.length, corpus.bytes.length / 4);
+  }
+});
+
+test('bits per byte: nats per token, over ln 2, over bytes per token', () => {
+  const pairs: Tokenizer = {
+    name: 'pairs',
+    size: 256,
+    encode: (bytes) => Int32Array.from(bytes).filter((_, i) => i % 2 === 0),
+  };
+  const file = path.join(folder, 'pairs.txt');
+  writeFileSync(file, 'ab'.repeat(5000));
+  const { bytesPerToken } = tokenize(readCorpus(file), pairs, 256);
+  assert.equal(bytesPerToken, 2);
+  // A uniform guess among 256 tokens of two bytes: eight bits per token, four per byte.
+  assert.ok(Math.abs(bitsPerByte(Math.log(256), bytesPerToken) - 4) < 1e-12);
 });

@@ -87,3 +87,37 @@ test('random draws are uniform, distinct where asked, and the same for the same 
   assert.equal(new Random(42).next(), new Random(42).next());
   assert.notEqual(new Random(42).next(), new Random(43).next());
 });
+
+/** Every sample with replacement there is: what resampling at random approaches. */
+function allResamples(size: number): number[][] {
+  return Array.from({ length: size ** size }, (_, code) =>
+    Array.from({ length: size }, (__, place) => Math.floor(code / size ** place) % size),
+  );
+}
+
+/** The value below which a share of all values lies, by sorting them. */
+const exactQuantile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * share)]!;
+
+test('bootstrap intervals agree with the enumeration of all resamples', () => {
+  const a = [103, 99, 101, 120, 100];
+  const b = [90, 97, 95, 96, 91];
+  const middle = (values: readonly number[]): number => [...values].sort((p, q) => p - q)[2]!;
+  const medians = allResamples(5).map((indexes) => middle(indexes.map((i) => a[i]!)));
+  const { interval } = estimate(a);
+  assert.deepEqual(interval, [exactQuantile(medians, 0.025), exactQuantile(medians, 0.975)]);
+  const ratios = allResamples(5).map(
+    (indexes) => middle(indexes.map((i) => a[i]!)) / middle(indexes.map((i) => b[i]!)),
+  );
+  const found = ratioOfMedians(a, b);
+  assert.ok(Math.abs(found.ratio - 101 / 95) < 1e-12);
+  for (const [end, share] of [0.025, 0.975].entries()) {
+    const near = [share - 0.012, share + 0.012].map((q) =>
+      exactQuantile(ratios, Math.min(1, Math.max(0, q))),
+    );
+    assert.ok(
+      near[0]! <= found.interval[end]! && found.interval[end]! <= near[1]!,
+      `${found.interval[end]} in ${near}`,
+    );
+  }
+});

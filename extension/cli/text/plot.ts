@@ -74,14 +74,41 @@ export function plot(terminal: Terminal, lines: readonly Line[], options: PlotOp
   const body = cells.map(
     (line, row) => `${label(row).padStart(MARGIN)} ${row === ROWS - 1 ? '└' : '│'}${line.join('').trimEnd()}`,
   );
-  const left = countText(x.low);
-  const right = countText(x.high);
-  const foot = `${' '.repeat(MARGIN + 2)}${left}${right.padStart(Math.max(1, columns - left.length))}`;
+  const foot =
+    ' '.repeat(MARGIN + 2) +
+    ticks(
+      all.map((point) => point.x),
+      x,
+      columns,
+    );
   const legend = lines.map(
     ({ label: name }, i) =>
       `${styled(terminal, STYLES[i % STYLES.length]!, MARKERS[i % MARKERS.length]!)} ${name}`,
   );
-  return `${styled(terminal, 'bold', options.title)}   ${legend.join('   ')}\n${body.join('\n')}\n${foot}\n`;
+  if (options.mark !== undefined && options.mark !== null) legend.push('┊ crossover');
+  const names = lines.map(({ label: name }) => name.length + 5).reduce((a, b) => a + b, 0);
+  const fits = options.title.length + names + 14 <= terminal.width;
+  const head = `${styled(terminal, 'bold', options.title)}${fits ? '   ' : '\n'}${legend.join('   ')}`;
+  return `${head}\n${body.join('\n')}\n${foot}\n`;
+}
+
+const FEW_TICKS = 8;
+
+/** The measured places where they are few and their labels do not touch; otherwise both ends. */
+function ticks(values: readonly number[], x: Axis, columns: number): string {
+  const distinct = [...new Set(values)].sort((a, b) => a - b);
+  const label = (value: number): string =>
+    Number.isInteger(value) && value < 100_000 ? String(value) : countText(value);
+  const shown = distinct.length <= FEW_TICKS ? distinct : [x.low, x.high];
+  let line = '';
+  for (const value of shown) {
+    const text = label(value);
+    const centre = Math.round(x.place(value) * (columns - 1) - text.length / 2);
+    const start = Math.max(0, Math.min(centre, columns - text.length));
+    if (line !== '' && start <= line.length) continue;
+    line = line.padEnd(start) + text;
+  }
+  return line;
 }
 
 interface Axis {

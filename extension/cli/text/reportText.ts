@@ -9,31 +9,38 @@ import { bytesText, countText, flopRateText, millisecondsText, percentText, sign
 /** All of a report, for standard output. */
 export function reportText(terminal: Terminal, report: Report): string {
   return [
-    heading(terminal, report),
+    title(terminal, report) + crossoverText(terminal, report),
+    conditions(terminal, report),
     timingText(terminal, report),
     lossText(terminal, report),
     evalText(terminal, report),
-    crossoverText(terminal, report),
     remarks(terminal, report),
   ]
     .filter((part) => part !== '')
     .join('\n');
 }
 
-function heading(terminal: Terminal, report: Report): string {
+const title = (terminal: Terminal, { title: name, status }: Report): string =>
+  `${styled(terminal, 'bold', name)}${status === 'done' ? '' : `  (${status})`}\n`;
+
+/** Machine, text and models. */
+function conditions(terminal: Terminal, report: Report): string {
   const { environment: on } = report;
-  const lines = [
-    styled(terminal, 'bold', report.title) + (report.status === 'done' ? '' : `  (${report.status})`),
-  ];
+  const lines: string[] = [];
   if (on !== null) {
     const peak =
       on.peakFlopsPerSecond === null
         ? ''
         : `, matrix-product peak ${flopRateText(on.peakFlopsPerSecond)} (measured in this run)`;
     const library = on.oneDnn === null ? 'portable matrix product' : `oneDNN ${on.oneDnn}`;
-    lines.push(`${on.cpu}, ${on.threads} threads, ${on.instructionSet}, ${library}, ${on.precision}${peak}`);
+    lines.push(
+      wrap(
+        terminal,
+        `${on.cpu}, ${on.threads} threads, ${on.instructionSet}, ${library}, ${on.precision}${peak}`,
+      ),
+    );
     if (on.dataDescription !== null)
-      lines.push(`Text: ${on.dataDescription}, SHA-256 ${on.dataHash?.slice(0, 16) ?? ''}`);
+      lines.push(wrap(terminal, `Text: ${on.dataDescription}, SHA-256 ${on.dataHash?.slice(0, 16) ?? ''}`));
   }
   const rows = report.models.map(({ label, parameters, embeddingParameters, file }) => [
     label,
@@ -43,7 +50,7 @@ function heading(terminal: Terminal, report: Report): string {
   ]);
   const models =
     rows.length === 0 ? '' : `\n${table(terminal, ['Model', 'Parameters', 'Without lookups', 'File'], rows)}`;
-  return `${lines.join('\n')}\n${models}`;
+  return lines.map((line) => `${line}\n`).join('') + models;
 }
 
 const plusMinus = ({ median, interval }: Estimate): string =>
@@ -55,29 +62,14 @@ function timingText(terminal: Terminal, report: Report): string {
   const rows = points.map((point) => [
     point.model,
     String(point.context),
-    String(point.batch),
     millisecondsText(point.step.median),
     `±${plusMinus(point.step)}`,
-    significant(point.forwardMs),
-    significant(point.backwardMs),
-    significant(point.optimizerMs),
+    phaseShares(point),
     countText(point.tokensPerSecond),
     bytesText(point.peakBytes),
     point.shareOfPeak === null ? '' : percentText(point.shareOfPeak),
   ]);
-  const columns = [
-    'Model',
-    'Context',
-    'Batch',
-    'Step',
-    '95%',
-    'Forward',
-    'Backward',
-    'Optim.',
-    'Tokens/s',
-    'Memory',
-    'Of peak',
-  ];
+  const columns = ['Model', 'Context', 'Step', '95%', 'Fwd/bwd/opt', 'Tok/s', 'Memory', 'Of peak'];
   const mark = report.crossovers.find(({ axis, at }) => axis === 'context' && at !== null)?.at ?? null;
   const curves = names(points).map((model) => ({
     label: model,
@@ -95,7 +87,14 @@ function timingText(terminal: Terminal, report: Report): string {
     control.length === 0
       ? ''
       : `${wrap(terminal, `A/A control, ${report.control[0]!.model} against itself, ratio of medians at context ${control.join(', ')}.`)}\n`;
-  return `${styled(terminal, 'bold', `Timing (whole step: forward, loss, backward, clipping, optimizer${tokens})`)}\n${table(terminal, columns, rows)}${noise}\n${chart}`;
+  const whole = 'A step is forward, loss, backward, gradient clipping and optimizer.';
+  return `${styled(terminal, 'bold', `Timing of whole steps${tokens}`)}\n${whole}\n${table(terminal, columns, rows)}${noise}\n${chart}`;
+}
+
+/** Forward, backward and optimizer as shares of the step. */
+function phaseShares({ forwardMs, backwardMs, optimizerMs, step }: TimingPoint): string {
+  const share = (ms: number): string => String(Math.round((ms / step.median) * 100));
+  return `${share(forwardMs)}/${share(backwardMs)}/${share(optimizerMs)}%`;
 }
 
 const names = (points: readonly TimingPoint[]): string[] => [...new Set(points.map(({ model }) => model))];
@@ -134,24 +133,42 @@ function lossText(terminal: Terminal, report: Report): string {
 
 function evalText(terminal: Terminal, report: Report): string {
   if (report.evals.length === 0) return '';
-  const rows = report.evals.map(({ model, task, seed, metric, score, interval, chance, items }) => [
-    model,
-    task,
-    String(seed),
-    metric,
-    metric === 'accuracy' ? percentText(score) : score.toFixed(4),
-    interval === null
-      ? ''
-      : interval.map((end) => (metric === 'accuracy' ? percentText(end) : end.toFixed(4))).join(' to '),
-    chance === null ? '' : percentText(chance),
-    countText(items),
-  ]);
-  return `${styled(terminal, 'bold', 'Evals')}\n${table(terminal, ['Model', 'Task', 'Seed', 'Metric', 'Score', '95%', 'Chance', 'Items'], rows)}`;
+  return [...new Set(report.evals.map(({ task }) => task))]
+    .map((task) => {
+      const scores = report.evals.filter((score) => score.task === task);
+      const { metric, higherIsBetter, chance } = scores[0]!;
+      const value = (number: number): string =>
+        metric === 'accuracy' ? percentText(number) : number.toFixed(4);
+      const rows = scores.map(({ model, seed, score, interval, items, tokens }) => [
+        model,
+        String(seed),
+        value(score),
+        interval === null ? '' : interval.map(value).join(' to '),
+        countText(items),
+        countText(tokens),
+      ]);
+      const guess = chance === null ? '' : `; guessing scores ${value(chance)}`;
+      const better = `${metric}, ${higherIsBetter ? 'higher' : 'lower'} is better${guess}`;
+      const head = wrap(terminal, `Eval: ${task} (${better})`);
+      const columns = ['Model', 'Seed', 'Score', '95%', 'Items', 'Trained on'];
+      return `${styled(terminal, 'bold', head)}\n${table(terminal, columns, rows)}`;
+    })
+    .join('\n');
 }
 
+const SUBJECTS = {
+  context: 'Step time',
+  tokens: 'Loss after equal tokens',
+  seconds: 'Loss after equal time',
+} as const;
+
+/** The result, in sentences. */
 function crossoverText(terminal: Terminal, report: Report): string {
   if (report.crossovers.length === 0) return '';
-  return `${report.crossovers.map(({ sentence }) => styled(terminal, 'green', wrap(terminal, sentence))).join('\n')}\n`;
+  return report.crossovers
+    .map(({ axis, sentence }) => styled(terminal, 'green', wrap(terminal, `${SUBJECTS[axis]}: ${sentence}`)))
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 function remarks(terminal: Terminal, report: Report): string {

@@ -30,9 +30,3 @@ export const percentText = (share: number): string => `${significant(share * 100
 export function millisecondsText(value: number): string {
   return value >= 10_000 ? `${significant(value / 1000)} s` : `${significant(value)} ms`;
 }
-
-/** `4 min 10 s`, `12 s`. */
-export function durationText(seconds: number): string {
-  const whole = Math.round(seconds);
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}

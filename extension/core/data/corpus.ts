@@ -39,11 +39,12 @@ const SKIPPED = new Set([
 
 /** Text found below the folders, in their order, up to {@link EMBEDDED_CAP_BYTES}. Throws {@link DataError} when too little. */
 export function embeddedCorpus(folders: readonly string[]): Corpus {
+  const seen = new Set<string>();
   const parts: Uint8Array[] = [];
   let size = 0;
   for (const folder of folders) {
     if (size >= ENOUGH_BYTES) break;
-    const found = readFolder(folder, EMBEDDED_CAP_BYTES - size, LARGEST_FILE_BYTES);
+    const found = readFolder(folder, EMBEDDED_CAP_BYTES - size, LARGEST_FILE_BYTES, seen);
     parts.push(...found);
     size += found.reduce((sum, part) => sum + part.length, 0);
   }
@@ -59,7 +60,7 @@ export function readCorpus(place: string): Corpus {
   const stat = statSync(place, { throwIfNoEntry: false });
   if (stat === undefined) throw new DataError(`${place} does not exist: name a file or folder of text.`);
   const parts = stat.isDirectory()
-    ? readFolder(place, FOLDER_CAP_BYTES, FOLDER_CAP_BYTES)
+    ? readFolder(place, FOLDER_CAP_BYTES, FOLDER_CAP_BYTES, new Set())
     : [readWhole(place, stat.size)];
   const size = parts.reduce((sum, part) => sum + part.length, 0);
   if (size < 1024)
@@ -82,8 +83,11 @@ function readWhole(file: string, size: number): Uint8Array {
   }
 }
 
-/** Text files below a folder, by code-unit order of their paths; links are not followed. */
-function readFolder(folder: string, cap: number, largest: number): Uint8Array[] {
+/**
+ * Text files below a folder, by code-unit order of their paths; links are not followed. A text that was `seen` (licences
+ * of libraries, copies) is left out, so that none of it is both trained on and held out.
+ */
+function readFolder(folder: string, cap: number, largest: number, seen: Set<string>): Uint8Array[] {
   const parts: Uint8Array[] = [];
   let left = cap;
   const walk = (current: string): void => {
@@ -104,6 +108,9 @@ function readFolder(folder: string, cap: number, largest: number): Uint8Array[] 
       } else if (entry.isFile() && TEXT.test(entry.name)) {
         const bytes = readText(place, largest);
         if (bytes === null) continue;
+        const hash = sha256(bytes);
+        if (seen.has(hash)) continue;
+        seen.add(hash);
         parts.push(bytes.subarray(0, left));
         left -= Math.min(left, bytes.length);
       }

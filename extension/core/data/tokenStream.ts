@@ -63,6 +63,11 @@ export function tokenize(corpus: Corpus, tokenizer: Tokenizer, vocab: number): T
   return { training, heldOut, bytesPerToken: corpus.heldOut.length / heldOut.length };
 }
 
+/** A loss in nats per token as bits per byte of text: comparable between tokenizers. */
+export function bitsPerByte(nats: number, bytesPerToken: number): number {
+  return nats / Math.LN2 / bytesPerToken;
+}
+
 /** `idx` and `targets` of one step, int64 [batch, context], as the engine takes them. */
 export interface Batch {
   readonly idx: Uint8Array;

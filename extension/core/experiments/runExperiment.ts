@@ -90,6 +90,11 @@ async function measureAll(
   if (stream !== null && training.length > 0)
     for (const seed of experiment.train!.seeds)
       await trainSeed(lab, training, experiment.train!, seed, stream, score);
+  if (recall.some((task) => task.models.length > 0))
+    lab.emit({
+      type: 'note',
+      message: 'Recall: places without a key or a value hold token 0, as in the paper, not random tokens.',
+    });
   for (const { spec, models } of recall) {
     for (const seed of spec.seeds) {
       for (const model of models) {

@@ -3,7 +3,13 @@
  * so that their seconds are measured under the same conditions.
  */
 import type { EvalScore } from '../../shared/report.js';
-import { type Batch, BatchSource, heldOutBatches, type TokenStream } from '../data/tokenStream.js';
+import {
+  type Batch,
+  BatchSource,
+  bitsPerByte,
+  heldOutBatches,
+  type TokenStream,
+} from '../data/tokenStream.js';
 import { LoadedModel } from '../engine/model.js';
 import type { Prepared } from '../engine/prepare.js';
 import { estimate } from '../stats/estimate.js';
@@ -126,7 +132,7 @@ async function testHeldOut(
     lab.progress.advance(flops, `Held-out loss of ${learner.label}, seed ${seed}`);
   }
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-  const bits = (nats: number): number => nats / Math.LN2 / stream.bytesPerToken;
+  const bits = (nats: number): number => bitsPerByte(nats, stream.bytesPerToken);
   const tokens = step * spec.batch * spec.context;
   const loss = mean(losses);
   const { label: model, seconds } = learner;
