@@ -28,6 +28,8 @@ const expressions: Readonly<Record<string, string>> = {
   kernels: 'Kernels(V)',
   layers: 'Layers(V, T)',
   library: 'Library(V)',
+  semantics: 'Semantics(V)',
+  streams: 'Streams(V)',
 };
 
 function request(file: string, expression: string): object {

@@ -30,12 +30,21 @@ function findActive(graph: Graph, wanted: (node: Node) => boolean): Uint8Array {
   return active;
 }
 
-/** Nodes the named outputs need; what only custom gradients need is emitted with them. */
+/**
+ * Nodes the named outputs need, and those a gradient reaches through a custom one although its outputs do not need
+ * them; what only custom gradients need is emitted with them.
+ */
 function neededForOutputs(graph: Graph, producers: Int32Array): Uint8Array {
   const needed = new Uint8Array(graph.nodes.length);
+  const customInputs = new Map<number, ValueId[]>();
+  for (const { inputs, outputs } of graph.customVjps)
+    for (const id of outputs)
+      customInputs.set(producers[id]!, [...(customInputs.get(producers[id]!) ?? []), ...inputs]);
   for (const id of Object.values(graph.outputs)) needed[producers[id]!] = 1;
   for (let index = graph.nodes.length - 1; index >= 0; index--)
-    if (needed[index]) for (const id of graph.nodes[index]!.inputs) needed[producers[id]!] = 1;
+    if (needed[index])
+      for (const id of [...graph.nodes[index]!.inputs, ...(customInputs.get(index) ?? [])])
+        needed[producers[id]!] = 1;
   return needed;
 }
 

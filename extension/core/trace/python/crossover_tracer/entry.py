@@ -89,6 +89,7 @@ def _trace(request, recorder, workspace, output):
     else:
         returned = results.call_model(model, idx, targets)
     recorder.scope = 0
+    states.check_unchanged(notes)
     loss, logits = results.interpret(returned, idx, targets, vocab)
     outputs = recorder.forward.outputs
     if training and loss is not None and not loss.requires_grad and any(entry.requires_grad for entry in recorder.state):

@@ -4,6 +4,7 @@ Values are numbered per graph. Nodes are tuples (op, inputs, outputs, attrs, sta
 tuple (name, value, name, value, ...).
 """
 
+import contextlib
 import math
 import sys
 
@@ -44,6 +45,13 @@ class State:
         self.shape = shape
 
 
+class Stream:
+    """One sequence of random numbers: of the run's seed, or of a seed the model gives a generator."""
+
+    def __init__(self):
+        self.drawn = 0
+
+
 class Recorder:
     """Everything one trace has recorded so far. There is one at a time: `recorder.current`."""
 
@@ -65,6 +73,9 @@ class Recorder:
         self.region = 0  # inside an autograd.Function
         self.kernel_used = False
         self.log = []
+        self.streams = [Stream()]  # the first is the run's own
+        self.default_stream = self.streams[0]  # where numbers without a generator come from now
+        self.stream_of = {}  # index of a node of the init graph -> stream
 
     def emit(self, op, inputs, attrs, dtype, shape):
         """Records one node with one output and returns the value. `dtype` is a graph code such as 'f32'."""
@@ -159,6 +170,17 @@ class Recorder:
         if index is None:
             index = self.scopes[path] = len(self.scopes)
         return index
+
+    def new_stream(self):
+        self.streams.append(Stream())
+        return self.streams[-1]
+
+    @contextlib.contextmanager
+    def drawing(self, stream):
+        """Context in which one node of random numbers is recorded."""
+        if self.graph is self.init:
+            self.stream_of[len(self.init.nodes)] = stream
+        yield
 
     def begin_forward(self):
         """From here on nodes belong to the step."""

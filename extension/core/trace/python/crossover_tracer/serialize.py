@@ -89,9 +89,10 @@ def _graph(recorder, graph, roots, tables, scopes, random):
                 stack.extend(producers[value] for value in part if value is not None)
     values, written, rows, constants, blobs = [], {}, [], [], {}
     stack_index = {}
-    for index, (op, inputs, outputs, attrs, stack_id, scope, phase) in enumerate(nodes):
+    for index in _stream_order(recorder, graph, alive) if random else range(len(nodes)):
         if not alive[index]:
             continue
+        op, inputs, outputs, attrs, stack_id, scope, phase = nodes[index]
         for value in outputs:
             written[value] = len(values)
             dtype, shape = graph.values[value]
@@ -116,3 +117,33 @@ def _graph(recorder, graph, roots, tables, scopes, random):
     ]
     outputs = {name: written[value] for name, value in graph.outputs.items()}
     return {"values": values, "nodes": rows, "constants": constants, "customVjps": custom, "outputs": outputs}, written
+
+
+def _stream_order(recorder, graph, alive):
+    """The order to write the init graph in: whoever runs it has one generator, so each stream's draws stand together.
+
+    The run's own stream comes first, where its seed is, and the one that the default generator ends with last.
+    """
+    nodes = graph.nodes
+    draws = [index for index in recorder.stream_of if alive[index]]
+    streams = {stream: place for place, stream in enumerate(recorder.streams)}
+    rank = {stream: place for stream, place in streams.items() if place > 0}
+    rank[recorder.default_stream] = len(streams)
+    rank[recorder.streams[0]] = 0
+    wanted = sorted(draws, key=lambda index: (rank[recorder.stream_of[index]], index))
+    if wanted == draws:
+        return range(len(nodes))
+    order, placed = [], bytearray(len(nodes))
+    for target in [*wanted, *range(len(nodes))]:
+        stack = [target]
+        while stack:
+            index = stack[-1]
+            missing = [maker for maker in map(graph.producers.__getitem__, nodes[index][1]) if not placed[maker]]
+            if missing and not placed[index]:
+                stack.extend(missing)
+                continue
+            stack.pop()
+            if not placed[index]:
+                placed[index] = 1
+                order.append(index)
+    return order

@@ -4,6 +4,7 @@ import torch
 from torch._storage import Storage
 
 from . import recorder as R
+from .errors import Unsupported
 
 
 class States:
@@ -52,6 +53,20 @@ class States:
             tensor._storage, tensor._parent, tensor._view = storage, None, None
             tensor._value, tensor._version = value, 0
             tensor._strides, tensor._offset = strides, 0
+
+    def check_unchanged(self, notes):
+        """A step keeps no changes to state: one to a parameter is refused, one to a buffer noted."""
+        for index, tensor in enumerate(self.tensors):
+            entry = self.recorder.state[index]
+            if tensor._storage.value == self.recorder.forward.interned.get(("state", index)):
+                continue
+            name = entry.names[0]
+            if entry.kind == "parameter":
+                raise Unsupported(
+                    f"the forward pass changes the parameter {name}, and a step cannot keep that; "
+                    "compute the changed weight from it without writing to it"
+                )
+            notes.append(f"the forward pass changes the buffer {name}; every step starts from its first content")
 
     def _name_modules_and_constants(self):
         recorder = self.recorder

@@ -178,8 +178,8 @@ def triu_indices(row, col, offset=0, *, dtype=T.int64, device=None, **_):
 def meshgrid(*tensors, indexing="ij"):
     tensors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if indexing == "xy" and len(tensors) > 1:
-        swapped = meshgrid(tensors[1], tensors[0], *tensors[2:])
-        return tuple(grid.transpose(0, 1) for grid in (swapped[1], swapped[0], *swapped[2:]))
+        second, first, *rest = meshgrid(tensors[1], tensors[0], *tensors[2:])
+        return (first, second, *rest)
     shape = [tensor.numel() for tensor in tensors]
     return tuple(
         tensor.reshape([-1 if axis == dim else 1 for axis in range(len(shape))]).expand(shape)

@@ -66,12 +66,18 @@ def type_as(input, other):
     return _cast(input, other.dtype)
 
 
+_LEGACY = {
+    "FloatTensor": T.float32, "DoubleTensor": T.float64, "HalfTensor": T.float16, "BFloat16Tensor": T.bfloat16,
+    "LongTensor": T.int64, "IntTensor": T.int32, "ShortTensor": T.int16, "CharTensor": T.int8, "ByteTensor": T.uint8,
+    "BoolTensor": T.bool_,
+}  # fmt: skip
+
+
 def type(input, dtype=None, **_):
     if dtype is None:
         return f"torch.{input.dtype.name}"
     if isinstance(dtype, str):
-        names = {"FloatTensor": T.float32, "LongTensor": T.int64, "HalfTensor": T.float16, "BoolTensor": T.bool_}
-        dtype = names.get(dtype.rsplit(".", 1)[-1]) or T.as_dtype(dtype)
+        dtype = _LEGACY.get(dtype.rsplit(".", 1)[-1]) or T.DTYPES.get(dtype.removeprefix("torch.")) or T.as_dtype(dtype)
     return _cast(input, getattr(dtype, "dtype", dtype))
 
 

@@ -45,14 +45,24 @@ absolute = abs
 
 
 def _integral(op):
-    def function(input, *, decimals=0, out=None):
+    def function(input, *, out=None):
         return input if input.dtype.category < 2 else unary(op, input)
 
     function.__name__ = function.__qualname__ = op
     return function
 
 
-floor, ceil, round, trunc = (_integral(op) for op in ("floor", "ceil", "round", "trunc"))
+floor, ceil, trunc = (_integral(op) for op in ("floor", "ceil", "trunc"))
+_nearest = _integral("round")
+
+
+def round(input, *, decimals=0, out=None):
+    if decimals == 0 or input.dtype.category < 2:
+        return _nearest(input)
+    scale = 10.0 ** (decimals if decimals > 0 else -decimals)
+    return div(_nearest(mul(input, scale)), scale) if decimals > 0 else mul(_nearest(div(input, scale)), scale)
+
+
 fix = trunc
 
 

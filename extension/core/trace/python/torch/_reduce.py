@@ -193,7 +193,11 @@ def _scan(op, input, dim, dtype):
     return result(value, kind, input.shape, (input,))
 
 
-def diff(input, n=1, dim=-1):
+def diff(input, n=1, dim=-1, prepend=None, append=None):
+    if prepend is not None or append is not None:
+        from ._shape import cat
+
+        input = cat([part for part in (prepend, input, append) if part is not None], dim)
     for _ in range(n):
         size = input.shape[check_dim(dim, len(input.shape))]
         input = O.sub(input.narrow(dim, 1, size - 1), input.narrow(dim, 0, size - 1))

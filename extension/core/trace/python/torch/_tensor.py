@@ -44,12 +44,23 @@ class Tensor:
 
     def _write(self, value):
         """Replaces the content, given a value of this tensor's shape and dtype."""
-        tensor, storage = self, self._storage
+        tensor, storage, rec = self, self._storage, R.current
         new = value
+        unseen = not rec.grad_enabled
         while tensor._parent is not None:
             parent = tensor._parent
+            unseen = unseen or tensor._view is DETACH
             new = undo_view(parent, tensor, new)
             tensor = parent
+        if unseen and tensor.requires_grad and rec.phase == "forward" and not rec.region:
+            if tensor._leaf:
+                raise Unsupported(
+                    "the forward pass changes a parameter in place, which a step cannot keep; "
+                    "compute the changed weight from it without writing to it"
+                )
+            new = _unseen_by_autograd(rec, tensor._v(), new)
+            if tensor is self:
+                value = new
         if storage.graph is not R.current.graph:
             storage.content()
         storage.value, storage.array = new, None
@@ -282,6 +293,16 @@ def new_view(parent, view, shape, strides, offset, kind=None):
         tensor._value = apply_view(parent._v(), tensor)
         tensor._version = storage.version
     return tensor
+
+
+def _unseen_by_autograd(rec, old, new):
+    """The value after a write under no_grad or through `.data`: the gradient passes as if nothing had been written."""
+    dtype, shape = rec.graph.values[new]
+    written = rec.emit("reshape", (new,), (), dtype, shape)
+    with rec.into_backward():
+        gradient = rec.emit("cotangent", (), (), dtype, shape)
+    rec.graph.vjps.append(((old,), (written,), (gradient,), (gradient,)))
+    return written
 
 
 def detached(tensor):

@@ -332,22 +332,43 @@ def _attention_with_dropout(query, key, value, mask, dropout_p, causal, scale, w
 
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
                   label_smoothing=0.0):  # fmt: skip
-    if weight is not None:
-        raise Unsupported("cross_entropy with class weights is not traced; leave weight out")
     if target.dtype.category == 2:
-        terms = _reduce.sum(log_softmax(input, 1 if input.dim() > 1 else 0) * target, 1 if input.dim() > 1 else 0)
-        return _reduced(-terms, reduction)
+        return _cross_entropy_of_probabilities(input, target, weight, reduction, float(label_smoothing))
+    if weight is not None:
+        if label_smoothing:
+            raise Unsupported("cross_entropy with class weights and label smoothing is not traced; use one of them")
+        dim = 1 if input.dim() > 1 else 0
+        return nll_loss(log_softmax(input, dim), target, weight, ignore_index=ignore_index, reduction=reduction)
     logits, flat, back = _classes(input, target)
     attrs = ("ignoreIndex", int(ignore_index), "reduction", reduction, "labelSmoothing", float(label_smoothing))
     return _loss("cross_entropy", logits, flat, attrs, back if reduction == "none" else ())
 
 
+def _cross_entropy_of_probabilities(input, target, weight, reduction, smoothing):
+    dim = 1 if input.dim() > 1 else 0
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / input.shape[dim]
+    terms = log_softmax(input, dim) * target
+    if weight is not None:
+        terms = terms * weight.reshape([-1 if place == dim else 1 for place in range(input.dim())])
+    terms = -_reduce.sum(terms, dim)
+    return _reduced(terms, reduction)
+
+
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     if weight is not None:
-        raise Unsupported("nll_loss with class weights is not traced; leave weight out")
+        return _weighted_nll(input, target, weight, ignore_index, reduction)
     logits, flat, back = _classes(input, target)
     return _loss("nll_loss", logits, flat, ("ignoreIndex", int(ignore_index), "reduction", reduction),
                  back if reduction == "none" else ())  # fmt: skip
+
+
+def _weighted_nll(input, target, weight, ignore_index, reduction):
+    """Each term is multiplied by the weight of its class, and the mean divides by the sum of these weights."""
+    counted = target != ignore_index
+    share = _ops.where(counted, embedding(_ops.where(counted, target, 0), weight.unsqueeze(-1)).squeeze(-1), 0.0)
+    terms = nll_loss(input, target, ignore_index=ignore_index, reduction="none") * share
+    return _reduce.sum(terms) / _reduce.sum(share) if reduction == "mean" else _reduced(terms, reduction)
 
 
 def _classes(input, target):
@@ -388,8 +409,9 @@ def _reduced(terms, reduction):
     return _reduce.sum(terms) if reduction == "sum" else _reduce.mean(terms)
 
 
-def mse_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    return _reduced((input - target).square(), reduction)
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    terms = (input - target).square()
+    return _reduced(terms if weight is None else terms * weight, reduction)
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
@@ -405,14 +427,25 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
     return smooth_l1_loss(input, target, reduction, delta) * delta
 
 
-def binary_cross_entropy(input, target, weight=None, reduction="mean"):
-    terms = -(target * _ops.clamp_min(input.log(), -100.0) + (1 - target) * _ops.clamp_min((1 - input).log(), -100.0))
-    return _reduced(terms, reduction)
+def _bounded_log(input):
+    """log, at least -100; with no gradient, rather than an undefined one, at 0."""
+    positive = input > 0
+    return _ops.where(positive, _ops.clamp_min(_ops.where(positive, input, 1.0).log(), -100.0), -100.0)
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
-    terms = _ops.clamp_min(input, 0.0) - input * target + (-input.abs()).exp().log1p()
-    return _reduced(terms, reduction)
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    terms = -(target * _bounded_log(input) + (1 - target) * _bounded_log(1 - input))
+    return _reduced(terms if weight is None else terms * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
+                                     pos_weight=None):  # fmt: skip
+    if pos_weight is None:
+        terms = _ops.clamp_min(input, 0.0) - input * target + (-input.abs()).exp().log1p()
+    else:
+        softened = _ops.clamp_min(-input, 0.0) + (-input.abs()).exp().log1p()
+        terms = (1 - target) * input + ((pos_weight - 1) * target + 1) * softened
+    return _reduced(terms if weight is None else terms * weight, reduction)
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
