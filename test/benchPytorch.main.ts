@@ -1,7 +1,6 @@
 /**
- * `npm run bench:pytorch`: the same model file under PyTorch with torch.compile and under Crossover, step by step in
- * turn, side by side.
- *   node dist/test/benchPytorch.main.js [--file model.py] [--expression E] [--contexts 256,1024,2048] [--eager]
+ * `npm run bench:pytorch`: the same model files under PyTorch with torch.compile and under Crossover, step by step in
+ * turn, side by side. The files are other people's and are not shipped: nanoGPT's and nanoRWKV's model.py by default.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,14 +11,15 @@ import { parseArgs } from 'node:util';
 import { table } from '../extension/cli/text/table.js';
 import { systemTerminal } from '../extension/cli/terminal.js';
 import { openEngine } from '../extension/core/engine/client.js';
-import { findZooModel } from '../extension/core/experiments/zoo.js';
+import { UsageError } from '../extension/core/experiments/usageError.js';
+import { distPath } from '../extension/core/paths.js';
 import { median } from '../extension/core/stats/estimate.js';
 
-const help = `npm run bench:pytorch -- [options]
+const help = `npm run bench:pytorch -- [FILE.py...] [options]
 
-Times whole training steps (AdamW and clipping included) of one model file under torch.compile and under Crossover.
+Times whole training steps (AdamW and clipping included) of each file under torch.compile and under Crossover, in turn.
+Without files it takes nanoGPT/model.py and nanoRWKV/model.py, in this folder or beside it.
 
-  --file FILE        a PyTorch file; default the zoo's GPT-2; may be given several times
   --expression E     builds the model; default GPT(GPTConfig(...)) with 6 layers, 6 heads, width 384
   --contexts N,N...  default 256,1024,2048
   --tokens N         tokens per step; default 4096
@@ -55,7 +55,9 @@ interface PythonAnswer {
 }
 
 async function pytorch(python: string, one: Case, eager: boolean): Promise<Side> {
-  const child = spawn(python, [path.join('test', 'benchPytorch.py')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(python, [path.join(distPath(), '..', 'test', 'benchPytorch.py')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (message: object): Promise<unknown> => {
     child.stdin.write(`${JSON.stringify(message)}\n`);
@@ -132,8 +134,27 @@ async function measure(python: string, one: Case, samples: number, eager: boolea
   }
 }
 
+/** The files that were named, or those of the two projects where they are found. Throws one sentence when there is none. */
+function filesOf(named: readonly string[]): string[] {
+  const missing = named.find((file) => !existsSync(file));
+  if (missing !== undefined) throw new UsageError(`${missing} does not exist: name a PyTorch model file.`);
+  const usual = ['nanoGPT', 'nanoRWKV'].flatMap((project) =>
+    ['.', '..']
+      .map((folder) => path.join(folder, project, 'model.py'))
+      .filter((file) => existsSync(file))
+      .slice(0, 1),
+  );
+  const files = named.length > 0 ? named : usual;
+  if (files.length === 0)
+    throw new UsageError(
+      'There is no model file: clone https://github.com/karpathy/nanoGPT and https://github.com/BlinkDL/nanoRWKV into this folder, or name files with npm run bench:pytorch -- FILE.py.',
+    );
+  return files.map((file) => path.resolve(file));
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       file: { type: 'string', multiple: true },
       expression: { type: 'string' },
@@ -154,13 +175,10 @@ async function main(): Promise<void> {
   const cached = path.join('.cache', 'python', 'bin', 'python');
   const python =
     values.python ?? process.env['CROSSOVER_PYTHON'] ?? (existsSync(cached) ? cached : 'python3');
-  const zoo = findZooModel('gpt2', { parameters: 10_650_000 })!;
-  const models = (values.file ?? []).map((file) => ({
-    file: path.resolve(file),
+  const chosen = filesOf([...(values.file ?? []), ...positionals]).map((file) => ({
+    file,
     expression: values.expression ?? nano,
   }));
-  const chosen =
-    models.length > 0 ? models : [{ file: zoo.file, expression: values.expression ?? zoo.expression }];
   const terminal = systemTerminal();
   const results = [];
   for (const model of chosen) {
@@ -187,9 +205,14 @@ async function main(): Promise<void> {
     megabytes(result.crossoverResidentBytes),
     result.residentRatio.toFixed(2),
   ]);
-  const name = values.eager ? 'eager' : 'torch.compile';
+  const name = values.eager ? 'eager execution' : 'torch.compile';
   terminal.out(
-    table(terminal, ['Model', 'Context', name, 'Crossover', 'Ratio', 'Memory', 'Crossover', 'Ratio'], rows),
+    `Median time of a whole training step, then peak resident memory of the process;\nPyTorch with ${name}.\n` +
+      table(
+        terminal,
+        ['Model', 'Context', 'PyTorch', 'Crossover', 'Ratio', 'PyTorch', 'Crossover', 'Ratio'],
+        rows,
+      ),
   );
 }
 
@@ -197,5 +220,5 @@ try {
   await main();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 3;
+  process.exitCode = error instanceof UsageError ? 2 : 3;
 }

@@ -64,9 +64,9 @@ export function hotLines(
 }
 
 function row(line: HotLine, openLine: ((file: string, line: number) => void) | null): HTMLElement {
-  const name = `${line.file.replace(/^.*[/\\]/, '')}:${line.line}`;
+  const name = line.file === '' ? 'optimizer' : `${line.file.replace(/^.*[/\\]/, '')}:${line.line}`;
   let place: Node | string = name;
-  if (openLine !== null) {
+  if (openLine !== null && line.file !== '') {
     const link = element('button', { class: 'link', title: `Open ${line.file}` }, name);
     link.addEventListener('click', () => {
       openLine(line.file, line.line);

@@ -25,7 +25,7 @@ test('numbers keep three digits', () => {
   assert.equal(significant(12.345), '12.3');
   assert.equal(significant(0.012345), '0.0123');
   assert.equal(significant(NaN), 'n/a');
-  assert.equal(bytesText(1_500_000), '1.50 MB');
+  assert.equal(bytesText(1_572_864), '1.50 MiB');
 });
 
 test('a table is aligned and fits the terminal', () => {

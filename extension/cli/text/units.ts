@@ -20,7 +20,7 @@ export function significant(value: number): string {
   return value.toFixed(Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(size)))));
 }
 
-export const bytesText = (value: number): string => scaled(value, [' B', ' KB', ' MB', ' GB', ' TB'], 1000);
+export { bytes as bytesText } from '../../shared/units.js';
 export const countText = (value: number): string => scaled(value, ['', 'K', 'M', 'G', 'T'], 1000);
 export const flopsText = (value: number): string =>
   scaled(value, [' FLOP', ' KFLOP', ' MFLOP', ' GFLOP', ' TFLOP'], 1000);
