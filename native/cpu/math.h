@@ -30,6 +30,11 @@ CROSSOVER_INLINE float withSign(float magnitude, float sign) {
 }
 CROSSOVER_INLINE float magnitude(float x) { return asFloat(asBits(x) & 0x7fffffff); }
 
+/// 2^n for -127 < n < 128, as its bits; other n, which come from NaN only, give some number.
+CROSSOVER_INLINE float powerOfTwo(int32_t n) {
+  return asFloat(static_cast<int32_t>(static_cast<uint32_t>(n + 127) << 23));
+}
+
 // Adding and taking away 1.5 * 2^23 rounds to the nearest integer; its low bits are then that integer.
 constexpr float kRound = 12582912.0f;
 constexpr int32_t kRoundBits = 0x4b400000;
@@ -54,7 +59,7 @@ CROSSOVER_INLINE float exp(float x) {
   const float r = (x - k * kLn2High) - k * kLn2Low;
   const float p = exponentialTail(r) * r * r + r + 1.0f;
   const int32_t half = n >> 1;  // in two factors, so that denormal and largest results come out right
-  return p * asFloat((half + 127) << 23) * asFloat((n - half + 127) << 23);
+  return p * powerOfTwo(half) * powerOfTwo(n - half);
 }
 
 CROSSOVER_INLINE float exp2(float x) {
@@ -65,7 +70,7 @@ CROSSOVER_INLINE float exp2(float x) {
   const float r = (x - (t - kRound)) * 0.693147180559945309f;
   const float p = exponentialTail(r) * r * r + r + 1.0f;
   const int32_t half = n >> 1;
-  return p * asFloat((half + 127) << 23) * asFloat((n - half + 127) << 23);
+  return p * powerOfTwo(half) * powerOfTwo(n - half);
 }
 
 CROSSOVER_INLINE float expm1(float x) {
@@ -75,7 +80,7 @@ CROSSOVER_INLINE float expm1(float x) {
   const float k = t - kRound;
   const float r = (y - k * kLn2High) - k * kLn2Low;
   const float e = exponentialTail(r) * r * r + r;
-  const float scale = asFloat((n + 126) << 23);  // 2^(n - 1), so that n = 128 fits
+  const float scale = powerOfTwo(n - 1);  // 2^(n - 1), so that n = 128 fits
   return 2.0f * (scale * e + (scale - 0.5f));
 }
 
@@ -167,7 +172,7 @@ CROSSOVER_INLINE float expOfNegative(float x) {
   const float k = t - kRound;
   const float r = (x - k * kLn2High) - k * kLn2Low;
   const float p = exponentialTail(r) * r * r + r + 1.0f;
-  return p * asFloat((asBits(t) - kRoundBits + 127) << 23);
+  return p * powerOfTwo(asBits(t) - kRoundBits);
 }
 
 /// exp(-x^2 / 2)
