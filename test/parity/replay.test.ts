@@ -28,6 +28,7 @@ const expressions: Readonly<Record<string, string>> = {
   kernels: 'Kernels(V)',
   layers: 'Layers(V, T)',
   library: 'Library(V)',
+  recurrent: 'Recurrent(V)',
   semantics: 'Semantics(V)',
   streams: 'Streams(V)',
 };

@@ -24,7 +24,8 @@ def load_model_file(path):
     while os.path.exists(os.path.join(folder, "__init__.py")):
         folder, parent = os.path.split(folder)
         parts.insert(0, parent)
-    for root in dict.fromkeys([folder, os.path.dirname(path)]):
+    # The package's folder goes first: a module in it may have the package's own name.
+    for root in dict.fromkeys([os.path.dirname(path), folder]):
         sys.path.insert(0, root)
     if len(parts) > 1:
         return importlib.import_module(".".join(parts))
@@ -139,7 +140,7 @@ def run(request):
     if loss is None:
         if logits is None:
             raise ValueError("the forward call returned neither a loss nor logits")
-        loss = torch.nn.functional.cross_entropy(logits.float().view(-1, logits.size(-1)), targets.view(-1))
+        loss = torch.nn.functional.cross_entropy(logits.float().reshape(-1, logits.size(-1)), targets.view(-1))
     loss.backward()
 
     results = {"loss": loss}

@@ -1,5 +1,7 @@
 """Failures a user can act on, and how they become one sentence with a place."""
 
+import os
+
 from . import positions
 
 
@@ -76,6 +78,12 @@ def describe(error):
             text = f"{text}; put its source in the workspace or remove the import"
     elif isinstance(error, ImportError):
         code = "import"
+    elif isinstance(error, OSError) and error.filename is not None:
+        code = "python"
+        text = f"{error.strerror}: '{error.filename}'; a trace has no files, so keep that out of what builds the model"
+    elif isinstance(error, KeyError) and _asks_environment(error):
+        code = "python"
+        text = f"the file needs the environment variable {error.args[0]}; give it as {error.args[0]}=VALUE (--env)"
     elif not isinstance(code, str):
         code = "python"
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -88,6 +96,14 @@ def describe(error):
         place = f" ({positions.basename(file)}:{line}" + (f", in {function})" if function else ")")
     end = "" if text.endswith("?") and not place else "."
     return {"code": code, "message": f"{text.rstrip('.')}{place}{end}", "file": file, "line": line}
+
+
+def _asks_environment(error):
+    """Whether a KeyError was raised by `os.environ[...]`."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and isinstance(frame.tb_frame.f_locals.get("self"), os._Environ)
 
 
 def _one_line(error):

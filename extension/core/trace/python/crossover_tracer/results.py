@@ -66,7 +66,7 @@ def _with_loss(loss, logits, targets):
                 f"the model returned logits of shape {list(logits.shape)} for targets of shape {list(targets.shape)}; "
                 "give forward a `targets` parameter that returns the loss, or logits for every position"
             )
-        loss = torch.nn.functional.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.view(-1))
+        loss = torch.nn.functional.cross_entropy(logits.float().reshape(-1, logits.shape[-1]), targets.view(-1))
     return loss, logits
 
 

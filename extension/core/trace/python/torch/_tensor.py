@@ -227,13 +227,30 @@ class Tensor:
         return None
 
     def register_hook(self, hook):
-        raise Unsupported("gradient hooks on tensors are not traced; remove register_hook")
+        """The gradient goes through `hook` from here on; one on a parameter would have to see the whole step's."""
+        rec = R.current
+        if self._leaf or rec.graph is not rec.forward:
+            raise Unsupported(
+                "gradient hooks on parameters are not traced; scale the weight's use in forward, or remove register_hook"
+            )
+        if rec.grad_enabled and self.requires_grad:
+            from .autograd.function import hooked
+
+            self._write(hooked(self, hook)._v())
+        return Handle()
 
     @property
     def grad_fn(self):
         return None if not self.requires_grad or self._leaf else self
 
     grad = None
+
+
+class Handle:
+    """What registering a hook gives; a hook that was traced is part of the graph."""
+
+    def remove(self):
+        raise Unsupported("removing a gradient hook is not traced; do not register it")
 
 
 ALIAS = ("alias",)
@@ -298,7 +315,8 @@ def new_view(parent, view, shape, strides, offset, kind=None):
 def _unseen_by_autograd(rec, old, new):
     """The value after a write under no_grad or through `.data`: the gradient passes as if nothing had been written."""
     dtype, shape = rec.graph.values[new]
-    written = rec.emit("reshape", (new,), (), dtype, shape)
+    # "detach" is never merged with another value, whose gradient would be a different one
+    written = rec.emit("detach", (new,), (), dtype, shape)
     with rec.into_backward():
         gradient = rec.emit("cotangent", (), (), dtype, shape)
     rec.graph.vjps.append(((old,), (written,), (gradient,), (gradient,)))

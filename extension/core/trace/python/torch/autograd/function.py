@@ -9,7 +9,7 @@ from crossover_tracer.errors import ShapeError, Unsupported
 
 from .. import _types as T
 from .._pointwise import expand_value
-from .._tensor import ALIAS, Tensor, fresh, new_view
+from .._tensor import Tensor, fresh
 
 
 class FunctionCtx:
@@ -77,7 +77,7 @@ class Function:
             needs = differentiable and any(tensor.requires_grad for tensor in inputs)
             if needs and not native:
                 _check(tensors)
-                outputs = [_separate(item, inputs) for item in outputs]
+                outputs = [_separate(item) for item in outputs]
                 tensors = [item for item in outputs if isinstance(item, Tensor)]
                 _record_backward(cls, ctx, args, inputs, before, tensors)
         finally:
@@ -90,6 +90,22 @@ class Function:
         return outputs[0]
 
 
+def hooked(tensor, hook):
+    """The tensor, with its gradient passed through `hook`."""
+
+    class Hook(Function):
+        @staticmethod
+        def forward(ctx, input):
+            return input
+
+        @staticmethod
+        def backward(ctx, gradient):
+            found = hook(gradient)
+            return gradient if found is None else found
+
+    return Hook.apply(tensor)
+
+
 def _takes_ctx(cls):
     return not hasattr(cls, "setup_context")
 
@@ -100,15 +116,12 @@ def _check(tensors):
             raise Unsupported("an autograd.Function with complex results is not traced; return real tensors")
 
 
-def _separate(item, inputs):
-    """An output that is an input (L2Wrap returns its loss) becomes a value of its own, where gradients can differ."""
+def _separate(item):
+    """An output as a value of its own, which no equal value elsewhere is merged with: its gradient is the user's."""
     if not isinstance(item, Tensor):
         return item
-    value = item._v()
-    if any(value == tensor._v() for tensor in inputs):
-        value = R.current.emit("reshape", (value,), (), T.code_of(item.dtype), tuple(item.shape))
-        return fresh(value, item.dtype, item.shape, item.device, False, item._strides)
-    return new_view(item, ALIAS, item.shape, item._strides, item._offset)
+    value = R.current.emit("detach", (item._v(),), (), T.code_of(item.dtype), tuple(item.shape))
+    return fresh(value, item.dtype, item.shape, item.device, False, item._strides)
 
 
 def _record_backward(cls, ctx, args, inputs, before, outputs):

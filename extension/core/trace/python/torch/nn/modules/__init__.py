@@ -5,4 +5,5 @@ from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Seq
 from .layers import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .module import Module
+from .rnn import *  # noqa: F403
 from .transformer import *  # noqa: F403

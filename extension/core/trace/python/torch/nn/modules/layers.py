@@ -257,18 +257,6 @@ class ConvTranspose2d(Conv2d):
     pass
 
 
-class LSTM(_Unavailable):
-    reason = "write the recurrence with LSTMCell-like steps over the sequence"
-
-
-class GRU(LSTM):
-    pass
-
-
-class RNN(LSTM):
-    pass
-
-
 class Dropout(Module):
     def __init__(self, p=0.5, inplace=False):
         super().__init__()

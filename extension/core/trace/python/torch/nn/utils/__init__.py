@@ -2,7 +2,7 @@
 
 from crossover_tracer.errors import Unsupported
 
-from . import parametrize, rnn
+from . import parametrizations, parametrize, rnn
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
@@ -29,4 +29,5 @@ def spectral_norm(module, name="weight", **_kwargs):
     raise Unsupported("spectral_norm is not traced; use the plain layer")
 
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "parametrize", "rnn", "weight_norm"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "parametrizations", "parametrize", "rnn",
+           "weight_norm"]  # fmt: skip

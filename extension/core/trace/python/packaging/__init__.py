@@ -1,0 +1,3 @@
+"""The part of `packaging` that model files ask for: comparing versions."""
+
+from . import version

@@ -1,0 +1,33 @@
+/** The fixture models run by the engine and by PyTorch: same weights, loss, logits and gradients. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { distPath } from '../../extension/core/paths.js';
+import { findPython } from './python.js';
+
+const found = findPython();
+const models: Readonly<Record<string, string>> = {
+  recurrent: 'Recurrent(V)',
+  semantics: 'Semantics(V)',
+  streams: 'Streams(V)',
+};
+
+describe('the engine', { skip: 'missing' in found ? found.missing : false }, () => {
+  for (const [name, expression] of Object.entries(models)) {
+    it(`agrees with PyTorch on ${name}.py`, () => {
+      const file = path.resolve('test', 'fixtures', 'models', `${name}.py`);
+      const sizes = ['--context', '12', '--vocab', '31', '--python', 'python' in found ? found.python : ''];
+      const run = spawnSync(
+        process.execPath,
+        [distPath('cli.js'), 'verify', `${file}::${expression}`, ...sizes],
+        {
+          encoding: 'utf8',
+          timeout: 120_000,
+        },
+      );
+      assert.equal(run.status, 0, run.stdout + run.stderr);
+      assert.match(run.stdout, /Initial weights.*largest relative difference 0\.00e\+0/);
+    });
+  }
+});
