@@ -89,6 +89,28 @@ describe('a hostile model file', () => {
     await attack(`import io\nraise RuntimeError(io.FileIO(${quoted(canary)}).read().decode())`);
   });
 
+  it('cannot get from an error of JavaScript to its constructors', async () => {
+    const error = await attack(`
+def below(kind, found):
+    for child in type.__subclasses__(kind):
+        if child not in found:
+            found.add(child)
+            below(child, found)
+    return found
+reached = []
+for kind in below(object, set()):
+    if kind.__name__ == 'JsException':
+        try:
+            inner = kind.__new__(kind, 'Error', 'hello').js_error
+            reached.append(inner.constructor)
+            reached.append(inner.toString.constructor)
+            inner.constructor.prepareStackTrace = print
+        except (AttributeError, NameError, TypeError):
+            pass
+raise RuntimeError('reached ' + repr(reached))`);
+    assert.doesNotMatch(error.message, /native code|function/);
+  });
+
   it('cannot write files', async () => {
     await attack(`open(${quoted(pwned)}, 'w').write('x')`);
     await attack(`open('pwned.txt', 'w').write('x')`);

@@ -65,10 +65,18 @@ export function disarm(shell: Shell): void {
   });
 }
 
-/** Once Pyodide runs, nothing may be read any more. */
+const errors = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError];
+
+/**
+ * Once Pyodide runs, nothing may be read any more. Python can make one kind of JavaScript object, the error inside its
+ * `JsException`: from there no constructor is to be reached, nor the frames of a stack.
+ */
 export function closeShell(): void {
   for (const name of ['read', 'load', 'readbuffer', 'WorkerGlobalScope'])
     Reflect.deleteProperty(globalThis, name);
+  const gone = { value: undefined, writable: false, configurable: false };
+  for (const { prototype } of [...errors, Function]) Object.defineProperty(prototype, 'constructor', gone);
+  for (const name of ['prepareStackTrace', 'captureStackTrace']) Object.defineProperty(Error, name, gone);
 }
 
 /** Imports of the WebAssembly module that run JavaScript, load native code or start a program. */
