@@ -27,12 +27,12 @@ export function defaultComparison(): Experiment {
     train: {
       context: 256,
       batch: 16,
-      steps: 120,
+      steps: 80,
       learningRate: 2e-3,
       weightDecay: 0.1,
       clip: 1,
       seeds: [1, 2],
-      evalEvery: 24,
+      evalEvery: 16,
     },
     evals: [
       { kind: 'heldout' },
@@ -41,7 +41,7 @@ export function defaultComparison(): Experiment {
         context: 64,
         pairs: 4,
         vocab: 128,
-        steps: 120,
+        steps: 100,
         batch: 32,
         learningRate: 3e-3,
         seeds: [1],
