@@ -65,7 +65,16 @@ export function disarm(shell: Shell): void {
   });
 }
 
-const errors = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError];
+const errors = [
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+  AggregateError,
+];
 
 /**
  * Once Pyodide runs, nothing may be read any more. Python can make one kind of JavaScript object, the error inside its
