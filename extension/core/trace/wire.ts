@@ -17,20 +17,9 @@ import type {
   TensorType,
   Trace,
 } from '../compiler/graph.js';
+import { ELEMENT_BYTES } from '../compiler/ops/constants.js';
 import { TraceError } from './tracer.js';
 
-const elementBytes: Readonly<Record<DType, number>> = {
-  f32: 4,
-  f64: 8,
-  bf16: 2,
-  f16: 2,
-  i64: 8,
-  i32: 4,
-  i16: 2,
-  i8: 1,
-  u8: 1,
-  bool: 1,
-};
 const codes: ReadonlySet<string> = new Set<TraceError['code']>([
   'syntax',
   'import',
@@ -93,7 +82,7 @@ function indexes(value: unknown, below: number, what: string): number[] {
 }
 
 function isDType(value: string): value is DType {
-  return Object.hasOwn(elementBytes, value);
+  return Object.hasOwn(ELEMENT_BYTES, value);
 }
 
 function tensorType(value: unknown): TensorType {
@@ -219,7 +208,7 @@ function checkConstant(node: Node, values: readonly TensorType[], constants: rea
   check(node.outputs.length === 1, 'a constant');
   const { dtype, shape } = values[node.outputs[0]!]!;
   check(
-    data.length === shape.reduce((product, size) => product * size, elementBytes[dtype]),
+    data.length === shape.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]),
     'the size of a constant',
   );
 }
