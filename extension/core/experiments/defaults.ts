@@ -26,13 +26,13 @@ export function defaultComparison(): Experiment {
     },
     train: {
       context: 256,
-      batch: 16,
-      steps: 80,
+      batch: 8,
+      steps: 90,
       learningRate: 2e-3,
       weightDecay: 0.1,
       clip: 1,
       seeds: [1, 2],
-      evalEvery: 16,
+      evalEvery: 30,
     },
     evals: [
       { kind: 'heldout' },
