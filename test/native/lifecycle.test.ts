@@ -248,14 +248,18 @@ for (const [name, ending] of [
   });
 }
 
-test('a worker thread that ends during a run takes nothing down', () => {
-  const script = `const { Worker } = require('node:worker_threads');
+/** A script whose worker thread starts a long run; 100 ms into it the main thread does `then`. */
+const runInWorker = (then: string) =>
+  `const { Worker } = require('node:worker_threads');
     const worker = new Worker(\`const addon = require(${JSON.stringify(addonPath)});
       const session = addon.createSession({});
       const bytes = new Uint8Array(Buffer.from('${Buffer.from(heavy(2048, 300)).toString('base64')}', 'base64'));
       session.loadProgram(bytes, session.createState(0)).run().catch(() => {});
       require('node:worker_threads').parentPort.postMessage('running');\`, { eval: true });
-    worker.on('message', () => setTimeout(() => worker.terminate().then(() => process.stdout.write('ended\\n')), 100));`;
+    worker.on('message', () => setTimeout(() => ${then}, 100));`;
+
+test('a worker thread that ends during a run takes nothing down', () => {
+  const script = runInWorker("worker.terminate().then(() => process.stdout.write('ended\\n'))");
   const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20000 });
   assert.equal(child.error, undefined);
   assert.equal(child.status, 0, child.stderr);
@@ -263,13 +267,7 @@ test('a worker thread that ends during a run takes nothing down', () => {
 });
 
 test('process.exit in the main thread ends the run of a worker thread too', () => {
-  const script = `const { Worker } = require('node:worker_threads');
-    const worker = new Worker(\`const addon = require(${JSON.stringify(addonPath)});
-      const session = addon.createSession({});
-      const bytes = new Uint8Array(Buffer.from('${Buffer.from(heavy(2048, 300)).toString('base64')}', 'base64'));
-      session.loadProgram(bytes, session.createState(0)).run().catch(() => {});
-      require('node:worker_threads').parentPort.postMessage('running');\`, { eval: true });
-    worker.on('message', () => setTimeout(() => process.exit(7), 100));`;
+  const script = runInWorker('process.exit(7)');
   const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20000 });
   assert.equal(child.signal, null, child.stderr);
   assert.equal(child.status, 7, child.stderr);
