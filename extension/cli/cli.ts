@@ -14,6 +14,7 @@ import { report } from './commands/report.js';
 import { trace } from './commands/trace.js';
 import { train } from './commands/train.js';
 import { verify } from './commands/verify.js';
+import { weights } from './commands/weights.js';
 import { wrap } from './text/wrap.js';
 import { systemTerminal, type Terminal } from './terminal.js';
 
@@ -27,6 +28,7 @@ const COMMANDS: readonly Command[] = [
   compare,
   verify,
   forward,
+  weights,
   report,
 ];
 

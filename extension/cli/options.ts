@@ -66,7 +66,12 @@ export const VOCAB_OPTION: Option = {
 export const WEIGHTS_OPTION: Option = {
   name: 'weights',
   value: 'FILE',
-  help: 'weights to start from, .safetensors',
+  help: 'checkpoint to start from: .safetensors, or a file of torch.save (.pt, .pth, .bin); a zoo model takes its sizes',
+};
+export const HEADS_OPTION: Option = {
+  name: 'heads',
+  value: 'N',
+  help: 'attention heads, where the checkpoint of a zoo model does not say them',
 };
 
 const set = <K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } =>
@@ -80,6 +85,7 @@ export function modelsOf(args: Arguments): ModelSpec[] {
     ...set('call', args.text('call')),
     ...set('init', args.text('init')),
     ...set('weights', args.text('weights')),
+    ...set('heads', args.whole('heads', 1)),
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(extra.length === 0 ? {} : { args: extra }),
   };

@@ -25,6 +25,8 @@ class GPT2Config:
     n_embd: int = 768
     dropout: float = 0.0
     bias: bool = False  # in linear layers and layer norms; GPT-2's released weights have it
+    gelu: str = "none"  # "tanh": the approximation that GPT-2's and minGPT's weights were trained with
+    tied: bool = True  # the output head shares the token embedding; minGPT's does not
 
 
 class LayerNorm(nn.Module):
@@ -65,10 +67,11 @@ class FeedForward(nn.Module):
         super().__init__()
         self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.gelu = config.gelu
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x):
-        return self.dropout(self.c_proj(F.gelu(self.c_fc(x))))
+        return self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate=self.gelu)))
 
 
 class Block(nn.Module):
@@ -98,7 +101,8 @@ class GPT2(nn.Module):
             )
         )
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.lm_head.weight = self.transformer.wte.weight
+        if config.tied:
+            self.lm_head.weight = self.transformer.wte.weight
         self.apply(self.init_weights)
         # Projections back into the residual stream start smaller, by the number of them.
         for name, parameter in self.named_parameters():

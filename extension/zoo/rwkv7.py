@@ -10,6 +10,7 @@ Memory of the past: n_layer * (N + 2) * n_embd numbers (N = 64: 66 per layer and
 
 import math
 from dataclasses import dataclass
+from typing import Optional
 
 import torch
 import torch.nn as nn
@@ -24,6 +25,10 @@ class RWKV7Config:
     n_layer: int = 12
     n_embd: int = 768
     head_size: int = 64
+    decay_rank: Optional[int] = None  # inner sizes of the low-rank matrices; None: by the width
+    a_rank: Optional[int] = None
+    v_rank: Optional[int] = None
+    gate_rank: Optional[int] = None
     l2wrap: float = 1e-4  # pull on the largest logit of each position; 0 turns it off
 
 
@@ -73,13 +78,13 @@ class TimeMix(nn.Module):
         self.x_g = vector(1.0 - ddd ** (0.2 * above))
 
         self.w0 = vector(www + 0.5 + 2.5 * zigzag)
-        self.w1, self.w2 = low_rank(C, rank(C, 2.5))
+        self.w1, self.w2 = low_rank(C, config.decay_rank or rank(C, 2.5))
         self.a0 = vector(-0.19 + 0.3 * zigzag + 0.4 * linear)
-        self.a1, self.a2 = low_rank(C, rank(C, 2.5))
+        self.a1, self.a2 = low_rank(C, config.a_rank or rank(C, 2.5))
         if layer > 0:  # the first layer's value is what later layers mix in
             self.v0 = vector(0.73 - 0.4 * linear)
-            self.v1, self.v2 = low_rank(C, rank(C, 1.7))
-        self.g1, self.g2 = low_rank(C, rank(C, 5.0))
+            self.v1, self.v2 = low_rank(C, config.v_rank or rank(C, 1.7))
+        self.g1, self.g2 = low_rank(C, config.gate_rank or rank(C, 5.0))
         self.k_k = vector(0.71 - 0.1 * linear)
         self.k_a = vector(torch.full((C,), 1.02))
         self.r_k = nn.Parameter(torch.full((C // N, N), -0.04))

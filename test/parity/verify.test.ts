@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { SafetensorsFile, writeSafetensors } from '../../extension/core/engine/safetensors.js';
+import { openCheckpoint } from '../../extension/core/checkpoints/open.js';
+import { writeSafetensors } from '../../extension/core/checkpoints/safetensors.js';
+import { tensorBytes } from '../../extension/core/checkpoints/storedTensor.js';
 import { zooModel } from '../../extension/core/experiments/zoo.js';
 import { compareTensors } from '../../extension/core/verify/difference.js';
 import { runPython } from '../../extension/core/verify/python.js';
@@ -34,11 +36,11 @@ async function verifyWith(change: Change, asked: VerifyRequest = request) {
   return verify(asked, async ({ idx, targets, weights, results }) => {
     const output = path.join(folder, 'engine.safetensors');
     await runPython(asked.python!, { ...asked, idx, targets, initial: weights, output }, folder);
-    const stored = new SafetensorsFile(output);
+    const stored = openCheckpoint(output);
     let loss = NaN;
-    const tensors = [...stored.tensors].flatMap(([name, { shape }]) => {
-      const given = Uint8Array.from(stored.read(name, 'f32'));
-      const values = change(name, new Float32Array(given.buffer));
+    const tensors = [...stored.tensors].flatMap(([name, tensor]) => {
+      const { shape } = tensor;
+      const values = change(name, new Float32Array(tensorBytes(tensor, 'f32').buffer));
       if (name === 'loss') loss = values?.[0] ?? NaN;
       if (values === null || name === 'loss') return [];
       const renamed = name === 'logits' ? 'output.logits' : name.replace(/^grad\./, '');

@@ -1,6 +1,8 @@
 import { UsageError } from '../../core/experiments/usageError.js';
+import { resolveModel } from '../../core/experiments/modelSource.js';
 import type { Command } from '../command.js';
 import {
+  HEADS_OPTION,
   LAUNCH_OPTIONS,
   machineOf,
   MACHINE_OPTIONS,
@@ -26,6 +28,7 @@ The target of each token is the next one; the last has none unless --targets giv
     { name: 'tokens', value: 'N,N...', help: 'token ids' },
     { name: 'targets', value: 'N,N...', help: 'target ids, as many; -1 for a place that is not counted' },
     WEIGHTS_OPTION,
+    HEADS_OPTION,
     { name: 'seed', value: 'N', help: 'seed of the initialisation; default 0' },
     { name: 'grad', help: 'also the gradient norms' },
     VOCAB_OPTION,
@@ -34,7 +37,12 @@ The target of each token is the next one; the last has none unless --targets giv
   ],
   async run(args, terminal) {
     const model = modelOf(args, 'forward');
-    const { vocab, precision, threads } = machineOf(args);
+    const machine = machineOf(args);
+    const { precision, threads } = machine;
+    const vocab =
+      args.text('vocab') === undefined
+        ? (resolveModel(model, process.cwd()).vocab ?? machine.vocab)
+        : machine.vocab;
     const idx = args.wholes('tokens', 0);
     if (idx === undefined) throw new UsageError('crossover forward needs --tokens, such as --tokens 1,2,3.');
     const tooLarge = idx.find((token) => token >= vocab);
@@ -63,7 +71,8 @@ The target of each token is the next one; the last has none unless --targets giv
         wantLogits: true,
       }),
     );
-    const { loss, gradientNorms, label, unusedWeights } = found;
+    const { loss, gradientNorms, label, unusedWeights, weightNotes } = found;
+    for (const note of weightNotes) terminal.err(`${note}\n`);
     if (unusedWeights.length > 0)
       terminal.err(
         `The weights file has ${unusedWeights.length} tensors that ${label} does not have, such as "${unusedWeights[0]}"; they were left out.\n`,

@@ -3,6 +3,7 @@ import { trainDocument } from '../documents.js';
 import {
   DATA_OPTIONS,
   dataOf,
+  HEADS_OPTION,
   LAUNCH_OPTIONS,
   machineOf,
   MACHINE_OPTIONS,
@@ -28,6 +29,7 @@ export const train: Command = {
     ...TRAIN_OPTIONS,
     VOCAB_OPTION,
     WEIGHTS_OPTION,
+    HEADS_OPTION,
     ...MACHINE_OPTIONS,
     ...LAUNCH_OPTIONS,
   ],

@@ -2,6 +2,7 @@ import { resolveModel } from '../../core/experiments/modelSource.js';
 import { verify as verifyModel, type VerifyReport } from '../../core/verify/verify.js';
 import type { Command } from '../command.js';
 import {
+  HEADS_OPTION,
   LAUNCH_OPTIONS,
   machineOf,
   MODEL_DETAILS,
@@ -29,6 +30,7 @@ that a difference is above the tolerance.`,
     { name: 'batch', value: 'B', help: 'sequences; default 2' },
     VOCAB_OPTION,
     WEIGHTS_OPTION,
+    HEADS_OPTION,
     { name: 'seed', value: 'N', help: 'seed of initialisation and tokens; default 1337' },
     { name: 'python', value: 'PATH', help: 'Python with PyTorch; default python3' },
     { name: 'tolerance', value: 'X', help: 'largest relative difference; default 1e-4' },
@@ -37,11 +39,12 @@ that a difference is above the tolerance.`,
   async run(args, terminal) {
     const model = modelOf(args, 'verify');
     const root = process.cwd();
-    const { label, file, expression, spec } = resolveModel(model, root);
+    const { label, file, expression, spec, vocab } = resolveModel(model, root);
+    const machine = machineOf(args);
     const shape = {
       context: args.whole('context', 1) ?? 64,
       batch: args.whole('batch', 1) ?? 2,
-      vocab: machineOf(args).vocab,
+      vocab: args.text('vocab') === undefined ? (vocab ?? machine.vocab) : machine.vocab,
     };
     const seed = args.whole('seed', 0) ?? 1337;
     const { call, env, args: words, init, weights } = spec;

@@ -3,8 +3,11 @@ import type { Compiled, IoPlace } from '../compiler/compiled.js';
 import { SEGMENTS } from '../compiler/program.js';
 import type { NativeProgram, NativeSession, NativeState, RunResult } from './binding.js';
 import type { Mode, Prepared } from './prepare.js';
-import { WeightNames } from './weightNames.js';
-import { SafetensorsFile, type TensorToStore, WeightsError, writeSafetensors } from './safetensors.js';
+import { fit } from '../checkpoints/fit.js';
+import { openCheckpoint } from '../checkpoints/open.js';
+import { type TensorToStore, writeSafetensors } from '../checkpoints/safetensors.js';
+import { readTensor } from '../checkpoints/storedTensor.js';
+import { reading } from '../checkpoints/weightsError.js';
 
 const IO = SEGMENTS.indexOf('io');
 
@@ -39,6 +42,8 @@ export class LoadedModel {
   readonly #programs = new Map<Mode, NativeProgram>();
   /** Names in the model's weights file that the model does not have. */
   unusedWeights: readonly string[] = [];
+  /** What was done to its tensors to fit the model. */
+  weightNotes: readonly string[] = [];
 
   private constructor(
     readonly prepared: Prepared,
@@ -62,7 +67,7 @@ export class LoadedModel {
     try {
       await model.initialize(seed);
       const { weights } = prepared.model.spec;
-      if (weights !== undefined) model.unusedWeights = model.importWeights(weights);
+      if (weights !== undefined) model.importWeights(weights);
       return model;
     } catch (error) {
       model.dispose();
@@ -151,32 +156,35 @@ export class LoadedModel {
   }
 
   /**
-   * Reads every parameter and registered buffer from a file. A buffer the file lacks keeps its initial value.
-   * Returns the names in the file that the model does not have. Throws {@link WeightsError}.
+   * Reads every parameter and registered buffer from a checkpoint. A buffer the file lacks keeps its initial value. Throws
+   * WeightsError.
    */
-  importWeights(file: string): string[] {
-    const stored = new SafetensorsFile(file);
+  importWeights(file: string): void {
+    const checkpoint = openCheckpoint(file);
     const { tensors: places } = this.#layout();
-    const names = new WeightNames([...stored.tensors.keys()]);
     try {
-      this.prepared.state.forEach((tensor, index) => {
-        const name = names.take(tensor.names);
-        if (name === undefined) {
-          if (tensor.kind === 'parameter')
-            throw new WeightsError(`${file} has no tensor "${tensor.name}", which the model has.`);
-          return;
-        }
-        const place = places[index]!;
-        const shape = stored.tensors.get(name)!.shape;
-        if (shape.join() !== place.shape.join())
-          throw new WeightsError(
-            `${file} has "${name}" of shape [${shape.join(', ')}] where the model has [${place.shape.join(', ')}].`,
-          );
-        this.#state.write(place.byteOffset, stored.read(name, place.storage));
+      const registered = this.prepared.state.flatMap((tensor, index) =>
+        tensor.kind === 'constant' ? [] : [{ ...tensor, place: places[index]! }],
+      );
+      const wanted = registered.map(({ names, kind, place }) => ({
+        names,
+        shape: place.shape,
+        required: kind === 'parameter',
+      }));
+      const { tensors, unused, notes } = reading(file, () => fit(checkpoint, wanted));
+      tensors.forEach((tensor, index) => {
+        if (tensor === null) return;
+        const { name, place } = registered[index]!;
+        reading(`${file}: "${name}"`, () =>
+          readTensor(tensor, place.storage, (offset, bytes) =>
+            this.#state.write(place.byteOffset + offset, bytes),
+          ),
+        );
       });
-      return names.unused();
+      this.unusedWeights = unused;
+      this.weightNotes = notes;
     } finally {
-      stored.close();
+      checkpoint.close();
     }
   }
 

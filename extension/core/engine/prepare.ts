@@ -4,6 +4,7 @@ import { parameterGroups } from '../compiler/optimizer.js';
 import type { Compiled } from '../compiler/compiled.js';
 import type { Graph, StateTensor, Trace } from '../compiler/graph.js';
 import type { ModelSource } from '../experiments/modelSource.js';
+import { UsageError } from '../experiments/usageError.js';
 import type { Tracer } from '../trace/tracer.js';
 import type { SourceTables } from './attribution.js';
 
@@ -56,6 +57,10 @@ export async function prepare(
   options: PrepareOptions,
   signal?: AbortSignal,
 ): Promise<Prepared> {
+  if (model.vocab !== undefined && model.vocab < options.vocab)
+    throw new UsageError(
+      `The checkpoint of ${model.label} has a vocabulary of ${model.vocab}, smaller than the run's ${options.vocab}: set it with --vocab ${model.vocab}.`,
+    );
   const started = performance.now();
   const trace = await traceModel(tracer, model, options, signal);
   const traced = performance.now();

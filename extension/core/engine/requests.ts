@@ -98,6 +98,8 @@ export interface Evaluation {
   readonly gradientNorms: Readonly<Record<string, number>>;
   /** Names in the weights file that the model does not have. */
   readonly unusedWeights: readonly string[];
+  /** What was done to the weights to fit the model. */
+  readonly weightNotes: readonly string[];
 }
 
 export interface Steps {

@@ -1,4 +1,5 @@
 /** Answers requests inside the engine process. */
+import { writeSafetensors } from '../checkpoints/safetensors.js';
 import { int64Bytes } from '../data/tokenStream.js';
 import { resolveModel } from '../experiments/modelSource.js';
 import { Random } from '../stats/random.js';
@@ -20,7 +21,6 @@ import type {
   StepRequest,
   Steps,
 } from './requests.js';
-import { writeSafetensors } from './safetensors.js';
 
 const TOKENS_SEED = 1337;
 
@@ -150,6 +150,7 @@ export class Service {
         logits: request.wantLogits && result.logits !== null ? { shape, values: [...result.logits] } : null,
         gradientNorms: Object.fromEntries(norms) as Record<string, number>,
         unusedWeights: model.unusedWeights,
+        weightNotes: model.weightNotes,
       };
     } finally {
       model.dispose();

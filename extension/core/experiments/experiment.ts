@@ -11,8 +11,10 @@ export interface ModelSpec {
   readonly args?: readonly string[];
   /** Python expression run after construction with `model` defined. */
   readonly init?: string;
-  /** Weights to start from, a .safetensors file; left out, the model's own initialisation. */
+  /** Weights to start from, a checkpoint; left out, the model's own initialisation. */
   readonly weights?: string;
+  /** Attention heads of a zoo model whose checkpoint does not say them. */
+  readonly heads?: number;
 }
 
 export interface DataSpec {

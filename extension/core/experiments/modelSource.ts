@@ -1,9 +1,12 @@
 /** Finds the file and the expression of a model: a zoo id, or `FILE.py::EXPRESSION`. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { recognise } from '../checkpoints/layouts.js';
+import { openCheckpoint } from '../checkpoints/open.js';
+import { reading } from '../checkpoints/weightsError.js';
 import type { ModelSpec } from './experiment.js';
 import { UsageError } from './usageError.js';
-import { findZooModel, zooIds } from './zoo.js';
+import { findZooModel, type ZooModel, zooIds } from './zoo.js';
 
 export interface ModelSource {
   readonly label: string;
@@ -12,6 +15,8 @@ export interface ModelSource {
   readonly file: string;
   readonly expression: string;
   readonly spec: ModelSpec;
+  /** Vocabulary of a zoo model that has the sizes of its checkpoint; left out, the run's. */
+  readonly vocab?: number;
 }
 
 /** Resolves one model; relative files are read from `root`. Throws {@link UsageError}. */
@@ -19,7 +24,9 @@ export function resolveModel(spec: ModelSpec, root: string): ModelSource {
   const { source } = spec;
   const located = spec.weights === undefined ? spec : { ...spec, weights: path.resolve(root, spec.weights) };
   if (located.weights !== undefined && !existsSync(located.weights))
-    throw new UsageError(`${located.weights} does not exist: weights are read from a .safetensors file.`);
+    throw new UsageError(
+      `${located.weights} does not exist: weights are read from .safetensors and from files of torch.save.`,
+    );
   const cut = source.indexOf('::');
   if (cut < 0) return zooSource(located, source);
   const file = path.resolve(root, source.slice(0, cut));
@@ -44,7 +51,32 @@ function zooSource(spec: ModelSpec, source: string): ModelSource {
         : `"${source}" is neither a zoo model (${zooIds().join(', ')}) nor FILE.py::EXPRESSION.`,
     );
   const { label, file, expression, call } = zoo;
+  const stored =
+    spec.weights === undefined || size !== undefined ? null : zooWeights(zoo, spec.weights, spec);
+  if (stored !== null) return { ...stored, source, file, spec: { call, ...spec } };
   return { label: spec.label ?? label, source, file, expression, spec: { call, ...spec } };
+}
+
+/** A zoo model of the sizes of a checkpoint; `null` when its layout is not known. Throws {@link UsageError}. */
+function zooWeights(
+  { id, label: usual }: ZooModel,
+  weights: string,
+  { label, heads }: ModelSpec,
+): Pick<ModelSource, 'label' | 'expression' | 'vocab'> | null {
+  const checkpoint = openCheckpoint(weights);
+  try {
+    const layout = reading(weights, () => recognise(checkpoint));
+    if (layout === null) return null;
+    if (!layout.zoo.includes(id))
+      throw new UsageError(
+        `${weights} is a ${layout.title} checkpoint: it fits ${layout.zoo.join(' or ')}, not ${id}.`,
+      );
+    const { layers, width, vocab } = layout;
+    const expression = reading(weights, () => layout.expression(id, heads === undefined ? {} : { heads }));
+    return { label: label ?? usual.replace(/\d+x\d+$/, `${layers}x${width}`), expression, vocab };
+  } finally {
+    checkpoint.close();
+  }
 }
 
 /** `800K`, `1.2M`, `3500000`. Throws {@link UsageError}. */

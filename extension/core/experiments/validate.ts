@@ -48,7 +48,7 @@ export function validateExperiment(value: unknown): Experiment {
 
 function checkModel(value: unknown, where: string): asserts value is ModelSpec {
   const model = object(value, `"${where}"`);
-  known(model, where, ['source', 'label', 'call', 'env', 'args', 'init', 'weights']);
+  known(model, where, ['source', 'label', 'call', 'env', 'args', 'init', 'weights', 'heads']);
   text(model, 'source', where, false);
   for (const key of ['label', 'call', 'init', 'weights']) text(model, key, where, true);
   const { env, args } = model;

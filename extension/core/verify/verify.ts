@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { SafetensorsFile } from '../engine/safetensors.js';
+import { openCheckpoint } from '../checkpoints/open.js';
+import { tensorBytes } from '../checkpoints/storedTensor.js';
 import { compareTensors, largest, worstFirst, type TensorDifference } from './difference.js';
 import { runPython, type PythonRequest } from './python.js';
 
@@ -149,14 +150,11 @@ function initialWeights(at: (name: string) => string, tolerance: number): Tensor
 
 /** Every floating-point tensor of a file. */
 function read(file: string): Map<string, Float32Array> {
-  const stored = new SafetensorsFile(file);
+  const stored = openCheckpoint(file);
   try {
     const tensors = new Map<string, Float32Array>();
-    for (const [name, { dtype }] of stored.tensors) {
-      if (dtype !== 'F32') continue;
-      const bytes = Uint8Array.from(stored.read(name, 'f32'));
-      tensors.set(name, new Float32Array(bytes.buffer));
-    }
+    for (const [name, tensor] of stored.tensors)
+      if (tensor.dtype === 'f32') tensors.set(name, new Float32Array(tensorBytes(tensor, 'f32').buffer));
     return tensors;
   } finally {
     stored.close();

@@ -1,7 +1,7 @@
-/** Which tensor of a weights file belongs to which tensor of the model. */
+/** Which tensor of a checkpoint belongs to which tensor of the model, by name. */
 
-/** What torch.compile (`_orig_mod.`, at any module) and DataParallel (`module.`, in front) add to a name. */
-function bare(name: string): string {
+/** A name without what torch.compile (`_orig_mod.`, at any module) and DataParallel (`module.`, in front) add. */
+export function bare(name: string): string {
   return name.replaceAll('_orig_mod.', '').replace(/^(?:module\.)+/, '');
 }
 
@@ -22,11 +22,11 @@ export class WeightNames {
     return this.#exact.has(name) ? name : this.#byBare.get(bare(name));
   }
 
-  /** The stored tensor of a model's tensor that goes by these names (several when it is tied). */
-  take(names: readonly string[]): string | undefined {
-    const found = names.map((name) => this.#find(name)).filter((name) => name !== undefined);
+  /** The stored tensors that a model's tensor goes by (several when it is tied), in the order of its names. */
+  take(names: readonly string[]): string[] {
+    const found = [...new Set(names.map((name) => this.#find(name)).filter((name) => name !== undefined))];
     for (const name of found) this.#used.add(name);
-    return found[0];
+    return found;
   }
 
   /** Names in the file that no tensor of the model took. */
