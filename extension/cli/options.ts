@@ -13,7 +13,9 @@ import type {
   TimingSpec,
   TrainSpec,
 } from '../core/experiments/experiment.js';
+import { parseSize } from '../core/experiments/modelSource.js';
 import { UsageError } from '../core/experiments/usageError.js';
+import { findZooModel } from '../core/experiments/zoo.js';
 import type { Arguments, Option } from './command.js';
 
 export const MODEL_DETAILS = `
@@ -63,6 +65,11 @@ export const VOCAB_OPTION: Option = {
   value: 'V',
   help: `vocabulary; default ${DEFAULT_VOCAB}`,
 };
+export const PARAMETERS_OPTION: Option = {
+  name: 'parameters',
+  value: 'N',
+  help: 'size of zoo models outside embeddings and head, such as 10M; within 3%',
+};
 export const WEIGHTS_OPTION: Option = {
   name: 'weights',
   value: 'FILE',
@@ -77,6 +84,10 @@ export const HEADS_OPTION: Option = {
 const set = <K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } =>
   (value === undefined ? {} : { [key]: value }) as { [P in K]?: T };
 
+/** A zoo id without a size gets the one that was asked for; any other model stays as it is. */
+export const sized = (source: string, size: string | undefined): string =>
+  size === undefined || findZooModel(source) === null ? source : `${source}:${size}`;
+
 /** The models named on the command line, all with the same launch configuration. */
 export function modelsOf(args: Arguments): ModelSpec[] {
   const env = args.pairs('env');
@@ -89,7 +100,9 @@ export function modelsOf(args: Arguments): ModelSpec[] {
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(extra.length === 0 ? {} : { args: extra }),
   };
-  return args.positionals.map((source) => ({ source, ...launch }));
+  const size = args.text('parameters');
+  if (size !== undefined) parseSize(size);
+  return args.positionals.map((source) => ({ source: sized(source, size), ...launch }));
 }
 
 /** The one model a command takes. */

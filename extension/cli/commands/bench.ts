@@ -6,6 +6,7 @@ import {
   MACHINE_OPTIONS,
   MODEL_DETAILS,
   modelsOf,
+  PARAMETERS_OPTION,
   timingOf,
   TIMING_OPTIONS,
   VOCAB_OPTION,
@@ -20,7 +21,7 @@ export const bench: Command = {
   summary: 'Times whole training steps of the models, in turn, at several contexts.',
   usage: 'MODEL... [options]',
   details: MODEL_DETAILS,
-  options: [...TIMING_OPTIONS, VOCAB_OPTION, ...MACHINE_OPTIONS, ...LAUNCH_OPTIONS],
+  options: [...TIMING_OPTIONS, PARAMETERS_OPTION, VOCAB_OPTION, ...MACHINE_OPTIONS, ...LAUNCH_OPTIONS],
   async run(args, terminal) {
     const models = requireModels(modelsOf(args), 'bench');
     const run = await runToEnd({ version: 1, models, ...machineOf(args), timing: timingOf(args) }, terminal);

@@ -5,6 +5,7 @@ import { fileProblem, writeProblem } from '../../core/fileProblem.js';
 import type { Experiment } from '../../core/experiments/experiment.js';
 import { UsageError } from '../../core/experiments/usageError.js';
 import { validateExperiment } from '../../core/experiments/validate.js';
+import { zooIds } from '../../core/experiments/zoo.js';
 import { messageOf, reportFile } from '../../core/runs/index.js';
 import type { Arguments, Command } from '../command.js';
 import {
@@ -14,7 +15,9 @@ import {
   machineOf,
   MACHINE_OPTIONS,
   MODEL_DETAILS,
+  PARAMETERS_OPTION,
   modelsOf,
+  sized,
   timingOf,
   TIMING_OPTIONS,
   trainOf,
@@ -33,7 +36,7 @@ export const compare: Command = {
   summary: 'Compares models: time against context, loss on the same text, evals, and where the curves cross.',
   usage: '[MODEL... | EXPERIMENT.json] [options]',
   details: `${MODEL_DETAILS}
-Without models it runs the default comparison, GPT-2 beside RWKV-7. An experiment is a JSON document; --save writes
+Without models it runs the default comparison, GPT-2 beside RWKV-7; --parameters makes it all zoo models. An experiment is a JSON document; --save writes
 the one that the options describe instead of running it. Options do not change an EXPERIMENT.json.`,
   options: [
     { name: 'save', value: 'FILE', help: 'write the experiment as JSON and run nothing' },
@@ -44,6 +47,7 @@ the one that the options describe instead of running it. Options do not change a
     ...DATA_OPTIONS,
     ...TRAIN_OPTIONS,
     ...RECALL_OPTIONS,
+    PARAMETERS_OPTION,
     VOCAB_OPTION,
     ...MACHINE_OPTIONS,
     ...LAUNCH_OPTIONS,
@@ -78,7 +82,10 @@ function experimentOf(args: Arguments): Experiment {
     return readExperiment(first!);
   }
   const preset = defaultComparison();
-  const models = modelsOf(args);
+  const size = args.text('parameters');
+  const named = modelsOf(args);
+  const isFamily = named.length === 0 && size !== undefined;
+  const models = isFamily ? zooIds().map((id) => ({ source: sized(id, size) })) : named;
   const has = (names: readonly string[]): boolean => names.some((name) => args.text(name) !== undefined);
   const given = (options: readonly { readonly name: string }[]): boolean =>
     has(options.map(({ name }) => name));

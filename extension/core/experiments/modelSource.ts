@@ -80,7 +80,7 @@ function zooWeights(
 }
 
 /** `800K`, `1.2M`, `3500000`. Throws {@link UsageError}. */
-function parseSize(text: string): number {
+export function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text);
   const scale = { '': 1, k: 1e3, m: 1e6, g: 1e9 }[match?.[2]?.toLowerCase() ?? ''] ?? NaN;
   const size = Number(match?.[1]) * scale;

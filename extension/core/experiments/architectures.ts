@@ -1,0 +1,99 @@
+/** The architectures of the zoo: how each is built, and how many parameters it has, for a depth and a width. */
+
+export interface Shape {
+  readonly layers: number;
+  readonly width: number;
+  readonly heads: number;
+}
+
+export interface Architecture {
+  readonly name: string;
+  /** The paper. */
+  readonly reference: string;
+  /** Widths are multiples of this; that of a head where there are heads. 64 when left out. */
+  readonly widthStep?: number;
+  /** Parameters of all blocks and the last norm, as the file makes them: no embeddings, no output head. */
+  parameters(layers: number, width: number): number;
+  /** Builds the model; T and V are defined by the tracer. */
+  expression(shape: Shape): string;
+}
+
+/** Head size of the zoo's models. */
+export const headSize = 64;
+
+/** Inner size of RWKV-7's low-rank matrices, as `rank` in rwkv7.py (Python rounds halves to even). */
+function rank(width: number, factor: number): number {
+  const exact = (factor * Math.sqrt(width)) / 32;
+  const below = Math.floor(exact);
+  const even = below % 2 === 0 ? below : below + 1;
+  return Math.max(32, 32 * (exact - below === 0.5 ? even : Math.round(exact)));
+}
+
+/** Heads of keys and values for a number of query heads: a quarter, as in Llama 3 and Mistral, or the nearest divisor. */
+function keyHeads(heads: number): number {
+  const divisors = Array.from({ length: heads }, (_, i) => i + 1).filter((n) => heads % n === 0);
+  const apart = (n: number): number => Math.abs(Math.log((4 * n) / heads));
+  return divisors.reduce((best, n) => (apart(n) < apart(best) ? n : best));
+}
+
+/** Parameters of Llama's blocks and last norm; its feed-forward layer is rounded up to whole heads here. */
+function llamaParameters(layers: number, width: number): number {
+  const kv = headSize * keyHeads(width / headSize);
+  const hidden = Math.ceil(Math.floor((8 * width) / 3) / headSize) * headSize;
+  return layers * (2 * width ** 2 + 2 * width * kv + 3 * width * hidden + 2 * width) + width;
+}
+
+const llamaSizes = ({ layers, width, heads }: Shape): string =>
+  `dim=${width}, n_layers=${layers}, n_heads=${heads}, n_kv_heads=${keyHeads(heads)}, vocab_size=V, multiple_of=${headSize}`;
+
+/** In the order in which they are shown. */
+export const architectures = {
+  gpt2: {
+    name: 'GPT-2',
+    reference: 'Radford et al. 2019, Language Models are Unsupervised Multitask Learners',
+    parameters: (layers, width) => layers * (12 * width ** 2 + 2 * width) + width,
+    expression: ({ layers, width, heads }) =>
+      `GPT2(GPT2Config(block_size=T, vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}))`,
+  },
+  llama: {
+    name: 'Llama',
+    reference: 'Touvron et al. 2023, Llama 2 (arXiv 2307.09288)',
+    parameters: llamaParameters,
+    expression: (shape) => `Llama(LlamaConfig(${llamaSizes(shape)}))`,
+  },
+  mistral: {
+    name: 'Mistral',
+    reference: 'Jiang et al. 2023, Mistral 7B (arXiv 2310.06825)',
+    parameters: llamaParameters,
+    expression: (shape) => `Mistral(MistralConfig(${llamaSizes(shape)}, ffn_dim_multiplier=None))`,
+  },
+  rwkv6: {
+    name: 'RWKV-6',
+    reference: 'Peng et al. 2024, Eagle and Finch (arXiv 2404.05892)',
+    parameters: (layers, width) => {
+      const hidden = Math.floor((3.5 * width) / 32) * 32;
+      // Six square matrices, the feed-forward pair, ranks 32 (five ways) and 64, and sixteen vectors with ln1 and ln2.
+      return (
+        layers * (6 * width ** 2 + 2 * width * hidden + (5 * 32 * 2 + 64 * 2) * width + 16 * width) +
+        4 * width
+      );
+    },
+    expression: ({ layers, width }) =>
+      `RWKV6(RWKV6Config(vocab_size=V, n_layer=${layers}, n_embd=${width}, head_size=${headSize}))`,
+  },
+  rwkv7: {
+    name: 'RWKV-7',
+    reference: 'Peng et al. 2025, RWKV-7 "Goose" (arXiv 2503.14456)',
+    parameters: (layers, width) => {
+      const value = rank(width, 1.7);
+      const ranks = 2 * rank(width, 2.5) + value + rank(width, 5);
+      const block = 12 * width ** 2 + 19 * width + 2 * width * ranks;
+      // The first block has no value residual; ln0 and ln_out stand outside the blocks' formula.
+      return layers * block + 4 * width - (2 * value * width + width);
+    },
+    expression: ({ layers, width }) =>
+      `RWKV7(RWKV7Config(vocab_size=V, n_layer=${layers}, n_embd=${width}, head_size=${headSize}))`,
+  },
+} as const satisfies Readonly<Record<string, Architecture>>;
+
+export type ZooId = keyof typeof architectures;

@@ -1,0 +1,44 @@
+/** `crossover verify` of every zoo model: loss, logits and every gradient, native engine beside PyTorch. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { zooIds } from '../../extension/core/experiments/zoo.js';
+import { distPath } from '../../extension/core/paths.js';
+import { findPython } from './python.js';
+
+const found = findPython();
+const addon = existsSync(distPath('native', 'crossover.node'));
+const skip = 'missing' in found ? found.missing : !addon && 'the native addon is not built';
+
+const windowed =
+  'Mistral(MistralConfig(dim=128, n_layers=2, n_heads=8, n_kv_heads=2, vocab_size=V, multiple_of=32, window=13))';
+const cases = [
+  ...zooIds().map((id) => ({ name: id, source: `${id}:400K` })),
+  { name: 'mistral, longer than its window', source: `${distPath('zoo', 'mistral.py')}::${windowed}` },
+];
+
+interface Report {
+  readonly passed: boolean;
+  readonly loss: { readonly relative: number };
+  readonly gradients: readonly { readonly name: string }[];
+  readonly largestGradient: number;
+}
+
+describe('verify of the zoo', { skip }, () => {
+  for (const { name, source } of cases) {
+    it(`${name} agrees with PyTorch`, { timeout: 240_000 }, () => {
+      assert.ok('python' in found);
+      const words = [source, '--context', '45', '--batch', '3', '--vocab', '65', '--python', found.python];
+      const run = spawnSync(process.execPath, [distPath('cli.js'), 'verify', ...words, '--json'], {
+        encoding: 'utf8',
+      });
+      assert.equal(run.status, 0, run.stderr);
+      const report = JSON.parse(run.stdout) as Report;
+      assert.equal(report.passed, true);
+      assert.ok(report.gradients.length > 10);
+      assert.ok(report.loss.relative <= 1e-6, `loss: ${report.loss.relative}`);
+      assert.ok(report.largestGradient <= 2e-5, `gradients: ${report.largestGradient}`);
+    });
+  }
+});
