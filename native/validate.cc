@@ -48,6 +48,9 @@ const Signature kSignatures[] = {
      "f-BTHN "
      "f-BTHN f?=BHNN",
      0, 0},
+    {Opcode::gla, "f-BTHP f?=BHNP f?=* | f-BTGN f-BTGN f-BTHP f-BTHW f?=BHNP", 0, 1},
+    {Opcode::gla_grad,
+     "f-BTGN f-BTGN f-BTHP f?-BTHW f?=BHNP | f-BTHP f?=BHNP f=* f-BTGN f-BTGN f-BTHP f-BTHW", 0, 1},
     {Opcode::embedding, "f-ND | f-VD i.N", 0, 0},
     {Opcode::embedding_grad, "f-VD | f-ND i.N", 1, 0},
     {Opcode::gather, "*.* | *.* i.*", 1, 0},
@@ -270,6 +273,10 @@ class Check {
         return saved(2, 0), allApart(3);
       case Opcode::wkv7_grad:
         return saved(9, 0), allApart(7);
+      case Opcode::gla:
+        return gla(2, 3, 0, 6), allApart(3);
+      case Opcode::gla_grad:
+        return gla(7, 8, 10, 11), allApart(5);
       case Opcode::embedding:
         return allApart(1);
       case Opcode::embedding_grad:
@@ -369,6 +376,18 @@ class Check {
     const int64_t chunks = (t.shape[1] + kWkvChunk - 1) / kWkvChunk;
     const __int128 states = static_cast<__int128>(t.shape[0]) * t.shape[2] * chunks * t.shape[3] * t.shape[3];
     need(at(i).elements() >= states, "has too small a place for saved states");
+  }
+
+  /// Operands `saves`, q, v and the log decays.
+  void gla(std::size_t saves, std::size_t q, std::size_t v, std::size_t logw) const {
+    const TensorRef &keys = at(q), &values = at(v), &decays = at(logw);
+    const int64_t groups = keys.shape[2], n = keys.shape[3], heads = values.shape[2];
+    need(groups > 0 ? heads % groups == 0 : heads == 0, "has heads that key heads do not divide");
+    need(decays.shape[3] == 1 || decays.shape[3] == n, "needs log decays per key channel or per head");
+    if (operand(saves) == nullptr) return;
+    const int64_t chunks = (values.shape[1] + kGlaChunk - 1) / kGlaChunk;
+    const __int128 states = static_cast<__int128>(values.shape[0]) * heads * chunks * n * values.shape[3];
+    need(at(saves).elements() >= states, "has too small a place for saved states");
   }
 
   void gather() const {

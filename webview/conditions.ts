@@ -6,6 +6,7 @@ const KERNELS: Readonly<Record<Mixer['kernel'], string>> = {
   attention: 'fused attention',
   wkv6: 'chunked WKV-6',
   wkv7: 'chunked WKV-7',
+  gla: 'chunked linear attention',
 };
 
 function mixerText({ kernel, layers, heads, headSize, window }: Mixer): string {

@@ -106,7 +106,7 @@ export interface Control {
 
 /** Layers that mix tokens along the context with one kernel. */
 export interface Mixer {
-  readonly kernel: 'attention' | 'wkv6' | 'wkv7';
+  readonly kernel: 'attention' | 'wkv6' | 'wkv7' | 'gla';
   readonly layers: number;
   readonly heads: number;
   readonly headSize: number;

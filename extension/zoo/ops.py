@@ -1,4 +1,4 @@
-"""The recurrences of RWKV-6 and RWKV-7 in plain PyTorch, one step of time after another.
+"""The recurrences of RWKV-6, RWKV-7 and gated linear attention in plain PyTorch, one step of time after another.
 
 Crossover replaces each by its native operation of the same name; anywhere else these functions are what runs, and they
 are the definition that kernels are tested against. All tensors are [batch, time, heads, N] unless said otherwise.
@@ -51,4 +51,26 @@ def wkv7(r, logw, k, v, a, b, state=None):
         added = v[:, t].unsqueeze(-1) @ k[:, t].unsqueeze(-2)
         state = state * decay[:, t].unsqueeze(-2) + removed + added
         ys.append((state @ r[:, t].unsqueeze(-1)).squeeze(-1))
+    return torch.stack(ys, dim=1), state
+
+
+@fused("gla")
+def gla(q, k, v, logw, state=None, scale=1.0):
+    """Gated linear attention (arXiv 2312.06635), retention (2307.08621) and state-space duality (2405.21060).
+
+    S_t = diag(exp(logw_t)) S_{t-1} + k_t^T v_t,  y_t = scale q_t S_t,  S[key, value]: the token itself is read too.
+    q, k are [batch, time, groups, N], v is [batch, time, heads, P] and heads / groups consecutive heads share a q and k.
+    `logw` is [batch, time, heads, N], or [batch, time, heads, 1] for one decay per head; it is <= 0. `state` is
+    [batch, heads, N, P] or None for zeros. Returns (y, state after the last token); with one token it is a decoder's step.
+    """
+    batch, time, groups, n = q.shape
+    heads, size = v.shape[2:]
+    q, k = (x.repeat_interleave(heads // groups, dim=2) for x in (q * scale, k))
+    if state is None:
+        state = torch.zeros(batch, heads, n, size, dtype=v.dtype, device=v.device)
+    decay = torch.exp(logw)
+    ys = []
+    for t in range(time):
+        state = decay[:, t].unsqueeze(-1) * state + k[:, t].unsqueeze(-1) @ v[:, t].unsqueeze(-2)
+        ys.append((q[:, t].unsqueeze(-2) @ state).squeeze(-2))
     return torch.stack(ys, dim=1), state

@@ -21,6 +21,8 @@ enum class Storage : int { f32 = 0, bf16 = 1, i64 = 2, u8 = 3 };
 
 /// Chunk length of the WKV kernels; `saved` holds one state per (batch, head, chunk), in that order.
 constexpr int64_t kWkvChunk = 16;
+/// The same for gated linear attention, whose states may be larger than its rows.
+constexpr int64_t kGlaChunk = 64;
 
 /// Rows of `n` contiguous floats. Forward: (y, x, -). Gradient: (dx, y, dy).
 struct SoftmaxArgs {
@@ -101,6 +103,23 @@ struct Wkv7Args {
   float* saved;
   // Gradient only; all assigned.
   Rows4 dy, dr, dlogw, dk, dv, da, db;
+  float* dstateIn;
+  const float* dstateOut;
+};
+
+/// Gated linear attention: q, k [B, T, G, N] shared by H / G heads each, v [B, T, H, P], log decays
+/// [B, T, H, N] or, when `perHead`, [B, T, H, 1]. States are [B, H, N, P] contiguous; `saved` holds one per
+/// (batch, head, chunk of kGlaChunk).
+struct GlaArgs {
+  int64_t B, T, H, G, N, P;
+  bool perHead;
+  float scale;  // of q
+  Rows4 y, q, k, v, logw;
+  const float* stateIn;  // null: zero
+  float* stateOut;       // null: not wanted
+  float* saved;          // null: not wanted (forward); required (gradient)
+  // Gradient only; all assigned. `dy` may have null data (zero), as may dstateOut; dlogw null: not wanted.
+  Rows4 dy, dq, dk, dv, dlogw;
   float* dstateIn;
   const float* dstateOut;
 };
@@ -235,6 +254,8 @@ struct FusedArgs {
   X(wkv6Grad, Wkv6Args)                 \
   X(wkv7, Wkv7Args)                     \
   X(wkv7Grad, Wkv7Args)                 \
+  X(gla, GlaArgs)                       \
+  X(glaGrad, GlaArgs)                   \
   X(norm, NormArgs)                     \
   X(normGrad, NormArgs)                 \
   X(crossEntropy, CrossEntropyArgs)     \

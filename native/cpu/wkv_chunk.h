@@ -61,13 +61,13 @@ struct PieceDecay {
   float* toEnd;      // [q, P]: exp(c_q - c_j)
   float* spread;     // [P]
 
-  void lay(Carver& carver, int64_t padded) {
+  void lay(Carver& carver, int64_t padded, int64_t most = kMaxPiece) {
     size = padded;
-    log = carver.take(kMaxPiece * padded);
-    beforeNow = carver.take((kMaxPiece + 1) * padded);
-    reaches = carver.take((kMaxPiece + 1) * padded);
-    origin = carver.take(kMaxPiece * padded);
-    toEnd = carver.take(kMaxPiece * padded);
+    log = carver.take(most * padded);
+    beforeNow = carver.take((most + 1) * padded);
+    reaches = carver.take((most + 1) * padded);
+    origin = carver.take(most * padded);
+    toEnd = carver.take(most * padded);
     spread = carver.take(padded);
   }
   const float* before() const { return beforeNow; }         // exp(p_i)

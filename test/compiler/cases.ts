@@ -375,3 +375,21 @@ for (const tokens of [5, 19])
       return withState ? outputs : outputs.slice(0, 1);
     });
   }
+
+for (const tokens of [5, 70])
+  for (const [groups, heads, decays, withState] of [
+    [2, 2, 3, false],
+    [1, 2, 3, true],
+    [1, 2, 1, true],
+    [2, 2, 1, false],
+  ] as const) {
+    check(`gla T=${tokens} G=${groups} decays=${decays} state=${withState}`, (g, random) => {
+      const sequence = (size: number, count: number, low = -1, high = 1): ValueId =>
+        g.parameter(randomArray([2, tokens, count, size], random, low, high));
+      const inputs = [sequence(3, groups), sequence(3, groups), sequence(4, heads)];
+      inputs.push(sequence(decays, heads, -0.9, -0.1));
+      if (withState) inputs.push(g.parameter(randomArray([2, heads, 3, 4], random)));
+      const outputs = g.emit('gla', inputs, { scale: 0.5 });
+      return withState ? outputs : outputs.slice(0, 1);
+    });
+  }

@@ -3,8 +3,8 @@ import type { Mixer } from '../../shared/report.js';
 import type { Graph, Node } from './graph.js';
 
 /** Axes of heads and of the head's size in the first input of each operation. */
-const AXES = { sdpa: [-3, -1], wkv6: [-2, -1], wkv7: [-2, -1] } as const;
-const KERNELS = { sdpa: 'attention', wkv6: 'wkv6', wkv7: 'wkv7' } as const;
+const AXES = { sdpa: [-3, -1], wkv6: [-2, -1], wkv7: [-2, -1], gla: [-2, -1] } as const;
+const KERNELS = { sdpa: 'attention', wkv6: 'wkv6', wkv7: 'wkv7', gla: 'gla' } as const;
 
 function isMixer(op: string): op is keyof typeof AXES {
   return op in AXES;

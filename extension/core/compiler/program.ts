@@ -118,6 +118,13 @@ export const OPCODES = [
   'wkv7',
   /** (dr, dlogw, dk, dv, da, db, dstateIn?, dy, dstateOut?, saved, r, logw, k, v, a, b, stateIn?). */
   'wkv7_grad',
+  /**
+   * (y [B, T, H, P], stateOut [B, H, N, P]?, saved f32 [x]?, q, k [B, T, G, N], v [B, T, H, P], logw [B, T, H, N or 1],
+   * stateIn?). floats: scale. Key head h / (H / G) serves head h. `saved` is sized by {@link glaSavedElements}.
+   */
+  'gla',
+  /** (dq, dk, dv, dlogw?, dstateIn?, dy, dstateOut?, saved, q, k, v, logw). floats: scale. */
+  'gla_grad',
   /** (out [N, D], weight [V, D], index i64 [N]). Out-of-range index stops the program with an error. */
   'embedding',
   /** (dweight [V, D], dout [N, D], index [N]). ints: accumulate (else dweight is zeroed first). Deterministic. */
@@ -191,4 +198,18 @@ export const WKV_CHUNK = 16;
 /** Elements of `saved` for wkv6 and wkv7: one N x N state per (batch, head, chunk). */
 export function wkvSavedElements(batch: number, context: number, heads: number, size: number): number {
   return batch * heads * Math.ceil(context / WKV_CHUNK) * size * size;
+}
+
+/** Chunk length of the kernel of gated linear attention. */
+export const GLA_CHUNK = 64;
+
+/** Elements of `saved` for gla: one N x P state per (batch, head, chunk). */
+export function glaSavedElements(
+  batch: number,
+  context: number,
+  heads: number,
+  keySize: number,
+  valueSize: number,
+): number {
+  return batch * heads * Math.ceil(context / GLA_CHUNK) * keySize * valueSize;
 }

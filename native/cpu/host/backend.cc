@@ -47,6 +47,8 @@ Call prepareCall(const Site& site) {
     case Opcode::wkv6_grad:
     case Opcode::wkv7:
     case Opcode::wkv7_grad:
+    case Opcode::gla:
+    case Opcode::gla_grad:
       return prepareSequence(site);
     case Opcode::gather:
     case Opcode::scatter:

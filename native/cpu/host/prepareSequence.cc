@@ -92,6 +92,33 @@ Call wkv7Grad(const Site& site) {
   return [args, kernel = site.kernels.wkv7Grad](const Context& context) { kernel(context, args); };
 }
 
+/// Operands q, v and log decays give the sizes.
+GlaArgs glaArgs(const Site& site, std::size_t q, std::size_t logw) {
+  GlaArgs args{};
+  args.B = site.size(q, 0), args.T = site.size(q, 1), args.G = site.size(q, 2), args.N = site.size(q, 3);
+  args.H = site.size(q + 2, 2), args.P = site.size(q + 2, 3);
+  args.perHead = site.size(logw, 3) == 1;
+  args.scale = static_cast<float>(site.real(0));
+  args.q = rows(site, q), args.k = rows(site, q + 1), args.v = rows(site, q + 2);
+  args.logw = rows(site, logw);
+  return args;
+}
+
+Call gla(const Site& site) {
+  GlaArgs args = glaArgs(site, 3, 6);
+  args.y = rows(site, 0), args.stateOut = site.data(1), args.saved = site.data(2);
+  args.stateIn = site.data(7);
+  return [args, kernel = site.kernels.gla](const Context& context) { kernel(context, args); };
+}
+
+Call glaGrad(const Site& site) {
+  GlaArgs args = glaArgs(site, 8, 11);
+  args.dq = rows(site, 0), args.dk = rows(site, 1), args.dv = rows(site, 2), args.dlogw = rows(site, 3);
+  args.dstateIn = site.data(4);
+  args.dy = rows(site, 5), args.dstateOut = site.data(6), args.saved = site.data(7);
+  return [args, kernel = site.kernels.glaGrad](const Context& context) { kernel(context, args); };
+}
+
 }  // namespace
 
 Call prepareSequence(const Site& site) {
@@ -106,8 +133,12 @@ Call prepareSequence(const Site& site) {
       return wkv6Grad(site);
     case Opcode::wkv7:
       return wkv7(site);
-    default:
+    case Opcode::wkv7_grad:
       return wkv7Grad(site);
+    case Opcode::gla:
+      return gla(site);
+    default:
+      return glaGrad(site);
   }
 }
 

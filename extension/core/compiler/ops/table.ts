@@ -1,6 +1,7 @@
 /** Every operation by name; adding one is adding a row to its family's file. */
 import { attentionRows } from './attention.js';
 import { convolutionRows } from './convolution.js';
+import { glaRows } from './gla.js';
 import { indexingRows } from './indexing.js';
 import { lossRows } from './losses.js';
 import { normRows } from './norms.js';
@@ -23,6 +24,7 @@ const families = [
   attentionRows,
   convolutionRows,
   recurrenceRows,
+  glaRows,
   randomRows,
 ];
 

@@ -10,6 +10,7 @@ from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError
 
 from . import _types as T
+from ._gla import gla
 from ._pointwise import assign, result
 from ._reduce import max as reduce_max
 from ._shape import padded
@@ -28,7 +29,7 @@ def wkv7(r, logw, k, v, a, b, state=None):
     return _recurrence("wkv7", (r, logw, k, v, a, b), None, state)
 
 
-NATIVE = {"wkv6": wkv6, "wkv7": wkv7}
+NATIVE = {"gla": gla, "wkv6": wkv6, "wkv7": wkv7}
 
 
 def _recurrence(op, sequences, u, state):
