@@ -38,6 +38,8 @@ const Signature kSignatures[] = {
     {Opcode::cross_entropy_grad, "f-NC | f-NC f=N i.N f=*", 2, 1},
     {Opcode::attention, "f-BHTE f?.BHT | f-BHTD f-BKSD f-BKSE m?.BHTS", 2, 1},
     {Opcode::attention_grad, "f-BHTD f-BKSD f-BKSE | f-BHTE f-BHTD f-BKSD f-BKSE f-BHTE f.BHT m?.BHTS", 2, 1},
+    {Opcode::weighted_attention, "f-BHTE | f-BHTD f-BHSD f-BHSE f-BHTS", 2, 0},
+    {Opcode::weighted_attention_grad, "f-BHTD f-BHSD f-BHSE f?-GITS | f-BHTE f-BHTD f-BHSD f-BHSE f-BHTS", 2, 0},
     {Opcode::wkv6, "f-BTHN f?=BHNN f?=* | f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN", 0, 0},
     {Opcode::wkv6_grad,
      "f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN | f-BTHN f?=BHNN f=* f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN",
@@ -265,6 +267,10 @@ class Check {
         return attention(2, 3), allApart(2);
       case Opcode::attention_grad:
         return attention(4, 5), allApart(3);
+      case Opcode::weighted_attention:
+        return diagonals(), allApart(1);
+      case Opcode::weighted_attention_grad:
+        return diagonals(), weightedGradient(), allApart(4);
       case Opcode::wkv6:
         return saved(2, 0), allApart(3);
       case Opcode::wkv6_grad:
@@ -368,6 +374,18 @@ class Check {
     need(in_.ints[1] >= 0, "needs a window >= 0");
     need(at(k).shape[1] > 0 && at(q).shape[1] % at(k).shape[1] == 0,
          "has query heads that key heads do not divide");
+  }
+
+  /// Far fewer than an index can be: sums with indices do not overflow.
+  void diagonals() const {
+    for (int64_t n : in_.ints) need(n >= -(int64_t{1} << 40) && n <= int64_t{1} << 40, "has a diagonal out of range");
+  }
+
+  void weightedGradient() const {
+    for (int d = 0; d < 2 && operand(3) != nullptr; ++d) {
+      need(at(3).shape[d] == 1 || at(3).shape[d] == at(0).shape[d],
+           "has a gradient of the weights that is neither summed over a dimension nor as large as it");
+    }
   }
 
   void saved(std::size_t i, std::size_t y) const {

@@ -79,6 +79,22 @@ struct AttentionArgs {
   Rows4 dout, dq, dk, dv;
 };
 
+/// out = ((q k^T) * w) v over q [B, H, T, D], k [B, H, S, D], v [B, H, S, Dv] and weights w [B, H, T, S], which are
+/// zero by construction but where first <= j - i < last; w may have stride 0 over B and H, and its rows are
+/// contiguous.
+struct WeightedAttentionArgs {
+  int64_t B, H, T, S, D, Dv;
+  int64_t first, last;
+  Rows4 q, k, v, out;
+  const float* w;
+  int64_t wStride[3];
+  // Gradient only; all assigned. dw may be null; it is summed over B or H where that is shared.
+  Rows4 dout, dq, dk, dv;
+  float* dw;
+  bool dwShared[2];
+  int64_t dwStride[3];
+};
+
 /// wkv6 over [B, T, H, N] tensors, strides of B, T, H. States are [B, H, N(key), N(value)] contiguous.
 struct Wkv6Args {
   int64_t B, T, H, N;
@@ -250,6 +266,8 @@ struct FusedArgs {
   X(gemm, GemmArgs)                     \
   X(attention, AttentionArgs)           \
   X(attentionGrad, AttentionArgs)       \
+  X(weightedAttention, WeightedAttentionArgs) \
+  X(weightedAttentionGrad, WeightedAttentionArgs) \
   X(wkv6, Wkv6Args)                     \
   X(wkv6Grad, Wkv6Args)                 \
   X(wkv7, Wkv7Args)                     \

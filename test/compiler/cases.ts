@@ -328,6 +328,20 @@ check('sdpa with a bool mask', (g, random) => {
   );
   return [g.one('sdpa', [q, k, v, mask], { causal: false, scale: 0.6, window: 0 })];
 });
+for (const [shape, first, last] of [
+  [[2, 3, 5, 4], -4, 5],
+  [[1, 3, 5, 4], -4, 1],
+  [[2, 1, 5, 4], -2, 3],
+  [[1, 1, 5, 4], 0, 0],
+] as const)
+  check(`weighted_attention ${JSON.stringify(shape)} within ${first} and ${last}`, (g, random) => {
+    const part = (rows: number, size: number): ValueId =>
+      g.parameter(randomArray([2, 3, rows, size], random));
+    const [q, k, v] = [part(5, 3), part(4, 3), part(4, 2)];
+    const weights = g.parameter(randomArray(shape, random));
+    const band = g.one('triu', [g.one('tril', [weights], { diagonal: last - 1 })], { diagonal: first });
+    return [g.one('weighted_attention', [q, k, v, band], { first, last })];
+  });
 op('conv1d', [[2, 4, 7], [6, 2, 3], [6]], { stride: 2, padding: 1, dilation: 1, groups: 2 });
 op(
   'conv1d',

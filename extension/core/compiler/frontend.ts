@@ -3,7 +3,7 @@ import { canonical } from './canonical.js';
 import { differentiate } from './differentiate.js';
 import type { Graph, Trace } from './graph.js';
 import { eraseDetach, normalize } from './normalize.js';
-import { fuseAttentions, fuseLocal } from './patterns/patterns.js';
+import { fuseAttentions, fuseLocal, fuseWeightedAttentions } from './patterns/patterns.js';
 import { rematerialise } from './remat.js';
 import { removeDead, simplify, SimplifyingBuilder } from './simplify.js';
 import { verify } from './verify.js';
@@ -50,6 +50,7 @@ export function prepare(trace: Trace, options: PrepareOptions): Prepared {
   graph = checked('simplify', simplify(graph));
   graph = checked('local patterns', fuseLocal(graph));
   graph = checked('attention', fuseAttentions(graph, trace));
+  graph = checked('weighted attention', fuseWeightedAttentions(graph, trace));
   graph = checked('normalize', normalize(graph));
   const forward = checked('forward', removeDead(eraseDetach({ ...graph, customVjps: [] })));
   if (options.mode === 'forward')

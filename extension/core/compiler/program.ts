@@ -110,6 +110,14 @@ export const OPCODES = [
   'attention',
   /** (dq, dk, dv, dout, q, k, v, out, lse, mask?). attributes as attention. */
   'attention_grad',
+  /**
+   * (out [B, H, T, Dv], q [B, H, T, D], k [B, H, S, D], v [B, H, S, Dv], w [B, H, T, S]): out = ((q k^T) * w) v.
+   * ints: first, last; w is zero by construction but where first <= j - i < last, and what is multiplied by it there is
+   * left out. Last dim of all contiguous; w may have stride 0 over B and H. No T x S buffer is made.
+   */
+  'weighted_attention',
+  /** (dq, dk, dv, dw [B or 1, H or 1, T, S]?, dout, q, k, v, w). ints as weighted_attention. dw is summed over dims of 1, 0 off the diagonals. */
+  'weighted_attention_grad',
   /** (y [B, T, H, N], stateOut [B, H, N, N]?, saved f32 [x]?, r, k, v, logw [B, T, H, N], u [H, N], stateIn?). Chunked; `saved` holds chunk states for the gradient, sized by {@link wkvSavedElements}. */
   'wkv6',
   /** (dr, dk, dv, dlogw, du, dstateIn?, dy, dstateOut?, saved, r, k, v, logw, u, stateIn?). */

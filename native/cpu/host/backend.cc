@@ -43,6 +43,8 @@ Call prepareCall(const Site& site) {
       return prepareRows(site);
     case Opcode::attention:
     case Opcode::attention_grad:
+    case Opcode::weighted_attention:
+    case Opcode::weighted_attention_grad:
     case Opcode::wkv6:
     case Opcode::wkv6_grad:
     case Opcode::wkv7:

@@ -1,4 +1,4 @@
-// Kernels over sequences: attention and the WKV recurrences.
+// Kernels over sequences: attention, weighted attention and the WKV recurrences.
 #include "prepare.h"
 
 namespace crossover {
@@ -45,6 +45,37 @@ Call attentionGrad(const Site& site) {
   args.out = rows(site, 7);
   setLse(args, site, 8);
   return [args, kernel = site.kernels.attentionGrad](const Context& context) { kernel(context, args); };
+}
+
+/// Operands q, k, v and w stand at `first`.
+WeightedAttentionArgs weightedArgs(const Site& site, std::size_t first) {
+  WeightedAttentionArgs args{};
+  const TensorRef &q = *site.tensor(first), &k = *site.tensor(first + 1), &v = *site.tensor(first + 2);
+  args.B = q.shape[0], args.H = q.shape[1], args.T = q.shape[2], args.D = q.shape[3];
+  args.S = k.shape[2], args.Dv = v.shape[3];
+  args.first = site.integer(0), args.last = site.integer(1);
+  args.q = rows(site, first), args.k = rows(site, first + 1), args.v = rows(site, first + 2);
+  args.w = site.data(first + 3);
+  for (int d = 0; d < 3; ++d) args.wStride[d] = site.stride(first + 3, d);
+  return args;
+}
+
+Call weightedAttention(const Site& site) {
+  WeightedAttentionArgs args = weightedArgs(site, 1);
+  args.out = rows(site, 0);
+  return [args, kernel = site.kernels.weightedAttention](const Context& context) { kernel(context, args); };
+}
+
+Call weightedAttentionGrad(const Site& site) {
+  WeightedAttentionArgs args = weightedArgs(site, 5);
+  args.dq = rows(site, 0), args.dk = rows(site, 1), args.dv = rows(site, 2), args.dout = rows(site, 4);
+  if (const TensorRef* dw = site.tensor(3)) {
+    args.dw = site.data(3);
+    for (int d = 0; d < 3; ++d) args.dwStride[d] = dw->strides[d];
+    args.dwShared[0] = dw->shape[0] != args.B, args.dwShared[1] = dw->shape[1] != args.H;
+  }
+  return
+      [args, kernel = site.kernels.weightedAttentionGrad](const Context& context) { kernel(context, args); };
 }
 
 template <class Args>
@@ -127,6 +158,10 @@ Call prepareSequence(const Site& site) {
       return attention(site);
     case Opcode::attention_grad:
       return attentionGrad(site);
+    case Opcode::weighted_attention:
+      return weightedAttention(site);
+    case Opcode::weighted_attention_grad:
+      return weightedAttentionGrad(site);
     case Opcode::wkv6:
       return wkv6(site);
     case Opcode::wkv6_grad:

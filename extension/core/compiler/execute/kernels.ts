@@ -119,6 +119,29 @@ const attentionAttrs = ({ ints, floats }: Instruction): Attrs => ({
   scale: floats[0]!,
 });
 
+const diagonals = ({ ints }: Instruction): Attrs => ({ first: ints[0]!, last: ints[1]! });
+
+/** Operands (dq, dk, dv, dw?, dout, q, k, v, w); w comes as large as the scores, dw is summed down to its own shape. */
+function weightedAttentionGrad(operands: Operands, instruction: Instruction): void {
+  const [dq, dk, dv, dw, ...inputs] = operands;
+  const given = inputs.map((memory) => load(memory!));
+  const types = given.slice(1).map(({ shape }) => ({ dtype: 'f32' as const, shape }));
+  const context = { constants: [], random: Math.random, types: [] };
+  const evaluate = operation('weighted_attention_grad').evaluate!;
+  const results = evaluate(given, diagonals(instruction), types, context);
+  [dq, dk, dv].forEach((memory, i) => memory!.write(results[i]!.data));
+  if (!dw) return;
+  const [, heads, queries, keys] = given[4]!.shape as [number, number, number, number];
+  const sums = new Float64Array(dw.count);
+  results[3]!.data.forEach((value, at) => {
+    const matrix = Math.floor(at / queries / keys);
+    const [b, h] = [Math.floor(matrix / heads), matrix % heads];
+    const own = (dw.shape[0] === 1 ? 0 : b) * dw.shape[1]! + (dw.shape[1] === 1 ? 0 : h);
+    sums[own * queries * keys + (at % (queries * keys))]! += value;
+  });
+  dw.write(sums);
+}
+
 function embeddingGrad([out, dy, index]: Operands, { ints }: Instruction): void {
   const sums = ints[0] === 1 ? out!.read() : new Float64Array(out!.count);
   const width = out!.shape[1]!;
@@ -248,6 +271,9 @@ export const KERNELS: Readonly<Record<Exclude<Opcode, 'fused' | 'constant'>, Run
     reference('sdpa', [out!, lse!], inputs, { ...attentionAttrs(instruction), save: lse !== null }),
   attention_grad: ([dq, dk, dv, ...inputs], instruction) =>
     reference('sdpa_grad', [dq!, dk!, dv!], inputs, attentionAttrs(instruction)),
+  weighted_attention: ([out, ...inputs], instruction) =>
+    reference('weighted_attention', [out!], inputs, diagonals(instruction)),
+  weighted_attention_grad: weightedAttentionGrad,
   wkv6: wkv('wkv6'),
   wkv6_grad: wkvGrad('wkv6'),
   wkv7: wkv('wkv7'),

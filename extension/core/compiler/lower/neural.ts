@@ -1,4 +1,4 @@
-/** Softmax, norms, losses, attention and the WKV recurrences. */
+/** Softmax, norms, losses, attention (weighted too) and the WKV recurrences. */
 import type { Node } from '../graph.js';
 import type { Opcode } from '../program.js';
 import { type Lowering, rowsAs, seenAs, unitRows } from './lowering.js';
@@ -224,6 +224,37 @@ const attentionGrad: KernelRule = {
   },
 };
 
+function weightsAs(lowering: Lowering, node: Node, q: number): Accept {
+  const [B, H] = lowering.table.shape(node.inputs[q]!);
+  const [T, S] = lowering.table.shape(node.inputs[q + 3]!).slice(2);
+  return (view) => {
+    const wide = expandView(view, [B!, H!, T!, S!]);
+    return wide && unitRows(wide);
+  };
+}
+
+const diagonals = (node: Node): number[] => [numberAttr(node, 'first'), numberAttr(node, 'last')];
+
+const weightedAttention: KernelRule = {
+  input: (lowering, node, index) => (index < 3 ? unitRows : weightsAs(lowering, node, 0)),
+  output: () => unitRows,
+  emit: (call) => {
+    const y = call.output(0);
+    const inputs = [0, 1, 2, 3].map((i) => call.input(i));
+    call.emit('weighted_attention', [y], inputs, diagonals(call.node));
+  },
+};
+
+const weightedAttentionGrad: KernelRule = {
+  input: (lowering, node, index) => (index < 4 ? unitRows : weightsAs(lowering, node, 1)),
+  output: () => unitRows,
+  emit: (call) => {
+    const outputs = [call.output(0), call.output(1), call.output(2), call.optionalOutput(3)];
+    const inputs = [0, 1, 2, 3, 4].map((i) => call.input(i));
+    call.emit('weighted_attention_grad', outputs, inputs, diagonals(call.node));
+  },
+};
+
 /** Rows of [B, T, H, N] may have any strides outside; states, `saved` and `u` are row-major. */
 function wkvInput(lowering: Lowering, node: Node, index: number): Accept {
   const firstState: Readonly<Record<string, number>> = { wkv6: 5, wkv7: 6, wkv6_grad: 6, wkv7_grad: 7 };
@@ -318,6 +349,8 @@ export const NEURAL_RULES: Readonly<Record<string, KernelRule>> = {
   cross_entropy_grad: crossEntropyGrad,
   sdpa: attention,
   sdpa_grad: attentionGrad,
+  weighted_attention: weightedAttention,
+  weighted_attention_grad: weightedAttentionGrad,
   wkv6: wkv('wkv6'),
   wkv7: wkv('wkv7'),
   wkv6_grad: wkvGrad('wkv6'),

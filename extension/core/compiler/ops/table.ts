@@ -12,6 +12,7 @@ import { randomRows } from './random.js';
 import { recurrenceRows } from './recurrences.js';
 import { reductionRows } from './reductions.js';
 import { viewRows } from './views.js';
+import { weightedAttentionRows } from './weightedAttention.js';
 
 const families = [
   viewRows,
@@ -22,6 +23,7 @@ const families = [
   normRows,
   lossRows,
   attentionRows,
+  weightedAttentionRows,
   convolutionRows,
   recurrenceRows,
   glaRows,

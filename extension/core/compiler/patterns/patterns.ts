@@ -8,6 +8,8 @@ import { fuseActivation, fuseSoftmax } from './activations.js';
 import { fuseAttention, simplifyAttention } from './attention.js';
 import { fuseNormBias, fuseNormProduct } from './norms.js';
 import { Contents, initialContents } from './steps.js';
+import { Supports } from './support.js';
+import { fuseWeightedAttention, scoreChain } from './weightedAttention.js';
 
 function useCounts(graph: Graph): Int32Array {
   const uses = new Int32Array(graph.values.length);
@@ -65,15 +67,50 @@ export function fuseAttentions(graph: Graph, trace: Pick<Trace, 'init' | 'state'
   let contents: Contents | null = null;
   return fused(graph, (b, node, inputs) => {
     if (node.op !== 'matmul' && node.op !== 'sdpa') return null;
-    contents ??= new Contents(
-      (value) => b.producer(value),
-      (value) => b.shape(value),
-      graph.constants,
-      (value) => b.type(value),
-      initial,
-    );
+    contents ??= contentsOf(b, graph, initial);
     return node.op === 'sdpa'
       ? simplifyAttention(b, contents, inputs, node.attrs)
       : fuseAttention(b, contents, inputs[0]!, inputs[1]!);
   });
+}
+
+/** ((q k^T) * w) v, with scores nobody else reads, becomes `weighted_attention`. */
+export function fuseWeightedAttentions(graph: Graph, trace: Pick<Trace, 'init' | 'state'>): Graph {
+  const producers = new Map<ValueId, Node>();
+  for (const node of graph.nodes) for (const id of node.outputs) producers.set(id, node);
+  const uses = useCounts(graph);
+  const candidate = (node: Node): boolean => {
+    if (node.op !== 'matmul') return false;
+    const chain = scoreChain((value) => producers.get(value)!, node.inputs[0]!);
+    return chain !== null && chain.length > 1 && chain.every((value) => uses[value] === 1);
+  };
+  const candidates = new Set(graph.nodes.filter(candidate));
+  if (candidates.size === 0) return graph;
+  const initial = initialContents(trace);
+  let supports: Supports | null = null;
+  return fused(graph, (b, node, inputs) => {
+    if (!candidates.has(node)) return null;
+    const chain = scoreChain((value) => b.producer(value), inputs[0]!);
+    const supportsOf = (): Supports =>
+      (supports ??= new Supports(
+        (value) => b.producer(value),
+        (value) => b.shape(value),
+        contentsOf(b, graph, initial),
+      ));
+    return chain && fuseWeightedAttention(b, supportsOf, chain, inputs[1]!);
+  });
+}
+
+function contentsOf(
+  b: SimplifyingBuilder,
+  graph: Graph,
+  initial: ReturnType<typeof initialContents>,
+): Contents {
+  return new Contents(
+    (value) => b.producer(value),
+    (value) => b.shape(value),
+    graph.constants,
+    (value) => b.type(value),
+    initial,
+  );
 }
