@@ -39,7 +39,8 @@ const Signature kSignatures[] = {
     {Opcode::attention, "f-BHTE f?.BHT | f-BHTD f-BKSD f-BKSE m?.BHTS", 2, 1},
     {Opcode::attention_grad, "f-BHTD f-BKSD f-BKSE | f-BHTE f-BHTD f-BKSD f-BKSE f-BHTE f.BHT m?.BHTS", 2, 1},
     {Opcode::weighted_attention, "f-BHTE | f-BHTD f-BHSD f-BHSE f-BHTS", 2, 0},
-    {Opcode::weighted_attention_grad, "f-BHTD f-BHSD f-BHSE f?-GITS | f-BHTE f-BHTD f-BHSD f-BHSE f-BHTS", 2, 0},
+    {Opcode::weighted_attention_grad, "f-BHTD f-BHSD f-BHSE f?-GITS | f-BHTE f-BHTD f-BHSD f-BHSE f-BHTS", 2,
+     0},
     {Opcode::wkv6, "f-BTHN f?=BHNN f?=* | f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN", 0, 0},
     {Opcode::wkv6_grad,
      "f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN | f-BTHN f?=BHNN f=* f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN",
@@ -378,7 +379,8 @@ class Check {
 
   /// Far fewer than an index can be: sums with indices do not overflow.
   void diagonals() const {
-    for (int64_t n : in_.ints) need(n >= -(int64_t{1} << 40) && n <= int64_t{1} << 40, "has a diagonal out of range");
+    for (int64_t n : in_.ints)
+      need(n >= -(int64_t{1} << 40) && n <= int64_t{1} << 40, "has a diagonal out of range");
   }
 
   void weightedGradient() const {

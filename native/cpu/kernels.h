@@ -79,9 +79,9 @@ struct AttentionArgs {
   Rows4 dout, dq, dk, dv;
 };
 
-/// out = ((q k^T) * w) v over q [B, H, T, D], k [B, H, S, D], v [B, H, S, Dv] and weights w [B, H, T, S], which are
-/// zero by construction but where first <= j - i < last; w may have stride 0 over B and H, and its rows are
-/// contiguous.
+/// out = ((q k^T) * w) v over q [B, H, T, D], k [B, H, S, D], v [B, H, S, Dv] and weights w [B, H, T, S],
+/// which are zero by construction but where first <= j - i < last; w may have stride 0 over B and H, and its
+/// rows are contiguous.
 struct WeightedAttentionArgs {
   int64_t B, H, T, S, D, Dv;
   int64_t first, last;
@@ -258,38 +258,38 @@ struct FusedArgs {
 };
 
 /// Every kernel of the table: name, arguments.
-#define CROSSOVER_KERNELS(X)            \
-  X(softmax, SoftmaxArgs)               \
-  X(softmaxGrad, SoftmaxArgs)           \
-  X(logSoftmax, SoftmaxArgs)            \
-  X(logSoftmaxGrad, SoftmaxArgs)        \
-  X(gemm, GemmArgs)                     \
-  X(attention, AttentionArgs)           \
-  X(attentionGrad, AttentionArgs)       \
-  X(weightedAttention, WeightedAttentionArgs) \
+#define CROSSOVER_KERNELS(X)                      \
+  X(softmax, SoftmaxArgs)                         \
+  X(softmaxGrad, SoftmaxArgs)                     \
+  X(logSoftmax, SoftmaxArgs)                      \
+  X(logSoftmaxGrad, SoftmaxArgs)                  \
+  X(gemm, GemmArgs)                               \
+  X(attention, AttentionArgs)                     \
+  X(attentionGrad, AttentionArgs)                 \
+  X(weightedAttention, WeightedAttentionArgs)     \
   X(weightedAttentionGrad, WeightedAttentionArgs) \
-  X(wkv6, Wkv6Args)                     \
-  X(wkv6Grad, Wkv6Args)                 \
-  X(wkv7, Wkv7Args)                     \
-  X(wkv7Grad, Wkv7Args)                 \
-  X(gla, GlaArgs)                       \
-  X(glaGrad, GlaArgs)                   \
-  X(norm, NormArgs)                     \
-  X(normGrad, NormArgs)                 \
-  X(crossEntropy, CrossEntropyArgs)     \
-  X(crossEntropyGrad, CrossEntropyArgs) \
-  X(embedding, EmbeddingArgs)           \
-  X(embeddingGrad, EmbeddingArgs)       \
-  X(gradNorm, NormSquaredArgs)          \
-  X(adamw, AdamArgs)                    \
-  X(normalFill, NormalFillArgs)         \
-  X(householder, HouseholderArgs)       \
-  X(dropout, DropoutArgs)               \
-  X(gather, LineArgs)                   \
-  X(scatter, LineArgs)                  \
-  X(cumulate, LineArgs)                 \
-  X(argExtreme, LineArgs)               \
-  X(topK, LineArgs)                     \
+  X(wkv6, Wkv6Args)                               \
+  X(wkv6Grad, Wkv6Args)                           \
+  X(wkv7, Wkv7Args)                               \
+  X(wkv7Grad, Wkv7Args)                           \
+  X(gla, GlaArgs)                                 \
+  X(glaGrad, GlaArgs)                             \
+  X(norm, NormArgs)                               \
+  X(normGrad, NormArgs)                           \
+  X(crossEntropy, CrossEntropyArgs)               \
+  X(crossEntropyGrad, CrossEntropyArgs)           \
+  X(embedding, EmbeddingArgs)                     \
+  X(embeddingGrad, EmbeddingArgs)                 \
+  X(gradNorm, NormSquaredArgs)                    \
+  X(adamw, AdamArgs)                              \
+  X(normalFill, NormalFillArgs)                   \
+  X(householder, HouseholderArgs)                 \
+  X(dropout, DropoutArgs)                         \
+  X(gather, LineArgs)                             \
+  X(scatter, LineArgs)                            \
+  X(cumulate, LineArgs)                           \
+  X(argExtreme, LineArgs)                         \
+  X(topK, LineArgs)                               \
   X(fused, FusedArgs)
 
 /// The kernels of one instruction set.

@@ -4,17 +4,17 @@
 //   E = (dout v^T) * w  dq = E k, dk = E^T q
 //   dw = scores * (dout v^T), summed over the heads that share w
 //
-// A team is the heads that share one dw; it is cut into parts with a dw each, and, where there are few teams, its
-// keys are dealt out to hands with a dq each. What several of them made is added in a fixed order: results depend
-// on nothing but the shapes. No other buffer grows with T x S.
+// A team is the heads that share one dw; it is cut into parts with a dw each, and, where there are few teams,
+// its keys are dealt out to hands with a dq each. What several of them made is added in a fixed order:
+// results depend on nothing but the shapes. No other buffer grows with T x S.
 #include "weighted_tile.h"
 
 namespace crossover {
 namespace CROSSOVER_ARCH {
 namespace {
 
-constexpr int64_t kPieces = 16;               // pieces of work that are enough for many cores
-constexpr int64_t kExtraFloats = 1 << 23;     // floats in the dw of second and later parts
+constexpr int64_t kPieces = 16;            // pieces of work that are enough for many cores
+constexpr int64_t kExtraFloats = 1 << 23;  // floats in the dw of second and later parts
 constexpr int64_t kMostHands = 4;
 
 /// How the work is cut.
@@ -42,7 +42,8 @@ struct Cut {
   }
 };
 
-/// One thread's memory, in floats: `keyColumns` and `valueColumns` are transposed, the others are padded rows.
+/// One thread's memory, in floats: `keyColumns` and `valueColumns` are transposed, the others are padded
+/// rows.
 struct BackwardScratch {
   float *keyColumns, *valueColumns, *keys, *queries, *dout, *scores, *products, *dk, *dv, *dq;
   template <class Take>
@@ -120,8 +121,8 @@ void headGradient(const Context& context, const WeightedAttentionArgs& a, int64_
                     tile.queriesOfKey());
       product<true>(columns, width, rows, s.products, kTilePitch, s.queries, width, s.dk, width, true,
                     tile.queriesOfKey());
-      product<false>(rows, width, columns, s.products, kTilePitch, s.keys, width, dq + i0 * width, width, true,
-                     tile.keysOfQuery());
+      product<false>(rows, width, columns, s.products, kTilePitch, s.keys, width, dq + i0 * width, width,
+                     true, tile.keysOfQuery());
     }
     writeRows(s.dk, width, columns, a.D, 1, at(a.dk, j0), a.dk.stride[2]);
     writeRows(s.dv, widthV, columns, a.Dv, 1, at(a.dv, j0), a.dv.stride[2]);
@@ -139,7 +140,7 @@ inline void addFloats(float* to, const float* from, int64_t count) {
 void weightedAttentionGrad(const Context& context, const WeightedAttentionArgs& a) {
   Cut cut(a);
   int64_t width = roundUp(a.D, kLanes), pieces = cut.teams * cut.parts * cut.hands;
-  int64_t sums = a.T * a.S;             // of a dw
+  int64_t sums = a.T * a.S;                 // of a dw
   int64_t rows = roundUp(a.T * width, 16);  // of a dq
   std::size_t own =
       Context::scratchStride(static_cast<std::size_t>(BackwardScratch::floats(a)) * sizeof(float));

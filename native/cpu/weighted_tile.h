@@ -1,5 +1,5 @@
-// What forward and backward weighted attention share: tiles of scores [queries, keys] and the diagonals on which
-// weights are.
+// What forward and backward weighted attention share: tiles of scores [queries, keys] and the diagonals on
+// which weights are.
 #pragma once
 
 #include "kernels.h"
@@ -11,7 +11,8 @@ namespace CROSSOVER_ARCH {
 constexpr int64_t kTileRows = 64;      // queries per tile
 constexpr int64_t kTileColumns = 128;  // keys per tile
 constexpr int64_t kTilePitch =
-    kTileColumns + kLanes;  // floats per row of a tile and of transposed keys; not a power of two, for the cache
+    kTileColumns +
+    kLanes;  // floats per row of a tile and of transposed keys; not a power of two, for the cache
 
 /// Weights are at (i, j) with first <= j - i < last; everywhere else they are zero by construction.
 struct Diagonals {
@@ -22,16 +23,10 @@ struct Diagonals {
   int64_t firstRow(int64_t begin, int64_t count) const {
     return least(count, most<int64_t>(0, begin - last + 1));
   }
-  int64_t lastRow(int64_t end, int64_t count) const {
-    return least(count, most<int64_t>(0, end - first));
-  }
+  int64_t lastRow(int64_t end, int64_t count) const { return least(count, most<int64_t>(0, end - first)); }
   /// The keys, clipped to [0, count), that query i has a weight for.
-  int64_t firstColumn(int64_t i, int64_t count) const {
-    return least(count, most<int64_t>(0, i + first));
-  }
-  int64_t lastColumn(int64_t i, int64_t count) const {
-    return least(count, most<int64_t>(0, i + last));
-  }
+  int64_t firstColumn(int64_t i, int64_t count) const { return least(count, most<int64_t>(0, i + first)); }
+  int64_t lastColumn(int64_t i, int64_t count) const { return least(count, most<int64_t>(0, i + last)); }
   DepthRange keysOfQuery() const { return {first, last}; }
   DepthRange queriesOfKey() const { return {1 - last, 1 - first}; }
 };
@@ -52,7 +47,8 @@ inline void tileProduct(const float* a, int64_t aStride, int64_t rows, int64_t d
 }
 
 /// Calls each(j, lanes, count) for every vector of row i of a tile with a weight, in order: `lanes` are those
-/// that have one, `count` how many columns the tensor has there. Zeroes the rest of the row, in every tile given.
+/// that have one, `count` how many columns the tensor has there. Zeroes the rest of the row, in every tile
+/// given.
 template <class Each, class... Tiles>
 CROSSOVER_INLINE void forWeights(int64_t i, int64_t columns, int64_t padded, const Diagonals& d,
                                  const Each& each, Tiles... tiles) {

@@ -128,7 +128,8 @@ void check(const KernelTable& kernels, const Case& c) {
   expectNear(title + " dw", p.dw, e.dw, 4e-6, 0.1);
 }
 
-KERNEL_TEST(weightedAttentionSizes, "weighted attention and its gradient: odd sizes, shared weights, diagonals") {
+KERNEL_TEST(weightedAttentionSizes,
+            "weighted attention and its gradient: odd sizes, shared weights, diagonals") {
   for (const Case& c : std::initializer_list<Case>{{1, 1, 1, 1, 8, 8, 1, 1},
                                                    {2, 3, 33, 33, 16, 16, 1, 3, -kNone, 1},
                                                    {3, 2, 130, 130, 64, 64, 1, 2, -kNone, 1},
@@ -168,7 +169,8 @@ KERNEL_TEST(weightedAttentionThreads,
     expect(same(one.dv, three.dv), "bits of dv differ");
     expect(std::memcmp(one.dw.data(), three.dw.data(), static_cast<std::size_t>(one.dw.size()) * 4) == 0,
            "bits of dw differ");
-    expect(std::isnan(none.dw[0]) && std::isfinite(none.dq.at(0, 0, 0, 0)), "dw is written without being wanted");
+    expect(std::isnan(none.dw[0]) && std::isfinite(none.dq.at(0, 0, 0, 0)),
+           "dw is written without being wanted");
   }
 }
 

@@ -72,10 +72,7 @@ const models: Record<string, readonly [Attrs, (m: Model) => ValueId]> = {
     SOME,
     (m) => m.g.matmul(m.g.mul(decays(m), m.g.matmul(m.q, m.parameter(B, H, N, T))), m.v),
   ],
-  'weights without known zeros': [
-    ALL,
-    (m) => m.g.matmul(m.g.mul(scores(m), m.parameter(H, T, T)), m.v),
-  ],
+  'weights without known zeros': [ALL, (m) => m.g.matmul(m.g.mul(scores(m), m.parameter(H, T, T)), m.v)],
   'tril and a scale': [
     SOME,
     (m) => m.g.matmul(m.g.one('tril', [m.g.scale(scores(m), 0.5)], { diagonal: 0 }), m.v),

@@ -3,7 +3,8 @@
  *
  * Convention: 2 per multiply-add; 1 per element of an element-wise operation; views, casts and look-ups 0. Attention
  * counts its products only, and only the visible (query, key) pairs when causal; its gradient is 2.5 times the
- * forward, because the scores are made again (arXiv 2307.08691, section 4.1). Bytes are every input once and every
+ * forward, because the scores are made again (arXiv 2307.08691, section 4.1). Weighted attention counts every pair, hidden
+ * or not, as the products that it stands for do; its gradient makes the scores again too. Bytes are every input once and every
  * output once, as the engine stores them, as if nothing were fused; views move none.
  */
 import type { Graph, Node, Phase } from './graph.js';
