@@ -69,8 +69,8 @@ export class Machine {
     const storage = options.storage ?? 'f32';
     const strides = options.strides ?? rowMajor(shape);
     const places = offsets(shape, strides);
-    const low = Math.min(0, ...places);
-    const high = Math.max(0, ...places);
+    const low = places.reduce((least, at) => Math.min(least, at), 0);
+    const high = places.reduce((most, at) => Math.max(most, at), 0);
     const byteOffset = this.bytes - low * BYTES[storage];
     this.bytes += Math.ceil(((high - low + 1) * BYTES[storage]) / 64) * 64 + GUARD_BYTES;
     const ref: TensorRef = { segment: 'io', storage, byteOffset, shape, strides };
@@ -157,7 +157,7 @@ export class Machine {
 /** Every element within `tolerance`, relative to the largest expected magnitude; NaN fails unless NaN is expected. */
 export function close(actual: readonly number[], expected: readonly number[], tolerance: number, what = ''): void {
   assert.equal(actual.length, expected.length, `${what}: length`);
-  const scale = Math.max(1e-30, ...expected.filter(Number.isFinite).map(Math.abs));
+  const scale = expected.filter(Number.isFinite).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
   actual.forEach((value, i) => {
     const want = expected[i]!;
     const same = Object.is(value, want) || value === want;

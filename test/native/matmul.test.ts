@@ -32,7 +32,7 @@ function strides(batch: number[], rows: number, columns: number, layout: Layout)
 
 function place(m: Machine, shape: number[], layout: number[], seed: number): { tensor: Tensor; values: number[] } {
   const places = offsets(shape, layout);
-  const cells = numbers(Math.max(0, ...places) + 1, seed);
+  const cells = numbers(places.reduce((most, at) => Math.max(most, at), 0) + 1, seed);
   const base = m.tensor([cells.length], { values: cells });
   return { tensor: m.view(base, shape, layout), values: places.map((at) => cells[at]!) };
 }
@@ -104,6 +104,12 @@ test('bias, residual, accumulation and scale together', async () => {
       }
     }
   }
+});
+
+test('a left factor stored by columns, deeper than one piece', async () => {
+  await check({ batch: [], m: 130, n: 141, k: 1100, a: 'transposed', bias: true, residual: 'apart' });
+  await check({ batch: [], m: 128, n: 128, k: 2049, a: 'transposed', accumulate: true, alpha: 0.5 });
+  await check({ batch: [], m: 200, n: 129, k: 300, a: 'transposed', b: 'transposed', residual: 'same' });
 });
 
 test('heads inside rows', async () => {
