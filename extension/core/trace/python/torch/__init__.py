@@ -11,10 +11,9 @@ from ._create import (
     arange, as_tensor, empty, empty_like, empty_strided, eye, from_numpy, full, full_like, legacy, linspace, logspace,
     meshgrid, ones, ones_like, scalar_tensor, tensor, tril_indices, triu_indices, zeros, zeros_like,
 )  # fmt: skip
-from ._index import (
-    gather, index_add, index_copy, index_put, index_select, masked_fill, masked_select, nonzero, scatter, scatter_add,
-    take_along_dim,
-)  # fmt: skip
+from ._gather import gather, index_add, index_copy, index_select, scatter, scatter_add, take_along_dim
+from ._index import index_put, masked_fill, masked_select, nonzero
+from ._join import cat, clone, flip, hstack, repeat_interleave, roll, stack, tile, tril, triu, vstack
 from ._linalg import (
     addmm, adjoint, baddbmm, bmm, chain_matmul, cross, dot, einsum, ger, matmul, mm, mv, outer, tensordot, trace,
 )  # fmt: skip
@@ -38,9 +37,8 @@ from ._reduce import (
     logsumexp, max, mean, median, min, nansum, norm, prod, softmax, sort, std, std_mean, sum, topk, var, var_mean,
 )  # fmt: skip
 from ._shape import (
-    broadcast_tensors, broadcast_to, cat, chunk, clone, diagonal, flatten, flip, hstack, movedim, narrow, permute, ravel,
-    repeat_interleave, reshape, roll, select, split, squeeze, stack, t, tensor_split, tile, transpose, tril, triu, unbind,
-    unflatten, unsqueeze, vstack,
+    broadcast_tensors, broadcast_to, chunk, diagonal, flatten, movedim, narrow, ravel, select, split, squeeze, t,
+    tensor_split, transpose, unbind, unflatten, unsqueeze,
 )  # fmt: skip
 from ._tensor import Tensor, detached
 from ._types import (
@@ -55,6 +53,7 @@ from ._types import DTYPES as _DTYPES
 from ._types import as_dtype as _as_dtype
 from ._value import allclose, equal
 from ._value import is_tensor
+from ._views import permute, reshape
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
 cfloat, cdouble = complex64, complex128

@@ -15,7 +15,7 @@ def polar(abs, angle):
 
 def complex(real, imag):
     """The complex tensor of two real ones of equal shape."""
-    from ._shape import stack
+    from ._join import stack
 
     return view_as_complex(stack((real, imag), -1))
 

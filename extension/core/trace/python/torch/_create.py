@@ -205,7 +205,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         flat, shape = [], _shape_of(data)
         tensors = _flatten(data, shape, flat)
         if tensors:
-            from ._shape import reshape, stack
+            from ._join import stack
+            from ._views import reshape
 
             unknown = [x if isinstance(x, Tensor) else from_numbers([x], T.default_dtype, ()) for x in flat]
             result = reshape(stack(unknown), shape).detach()

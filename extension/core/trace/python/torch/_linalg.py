@@ -9,9 +9,10 @@ from . import _types as T
 from ._ops import add, mul
 from ._pointwise import broadcast, result
 from ._reduce import sum as reduce_sum
-from ._shape import expand, permute, reshape, squeeze, transpose, unsqueeze
+from ._shape import squeeze, transpose, unsqueeze
 from ._tensor import check_dim
 from ._types import Size
+from ._views import expand, permute, reshape
 
 
 def matmul(input, other, *, out=None):
@@ -130,7 +131,7 @@ def _name(kind):
 
 def cross(input, other, dim=-1):
     """Vector product along a dimension of size 3."""
-    from ._shape import roll
+    from ._join import roll
 
     dim = check_dim(dim, len(input.shape))
     a1, a2 = roll(input, -1, dim), roll(input, -2, dim)

@@ -2,10 +2,10 @@
 
 import builtins
 
-from . import _complex, _create, _index, _linalg, _ops, _random, _reduce, _shape, _value
+from . import _complex, _create, _gather, _index, _join, _linalg, _ops, _random, _reduce, _shape, _value, _views
 from . import _types as T
 from ._pointwise import assign, cast_value, layout_of, put, result
-from ._tensor import Tensor, detached
+from ._tensor import Tensor, detached, new_view, sizes_from
 
 # Conversions
 
@@ -27,11 +27,11 @@ def to(input, *args, **kwargs):
     if kind is not None:
         output = _cast(input, T.as_dtype(kind))
     if device is not None and T.as_device(device) != output.device:
-        moved = _shape.new_view(output, ("alias",), output.shape, output._strides, output._offset)
+        moved = new_view(output, ("alias",), output.shape, output._strides, output._offset)
         moved.device = T.as_device(device)
         output = moved
     if output is input and kwargs.get("copy"):
-        output = _shape.clone(input)
+        output = _join.clone(input)
     return output
 
 
@@ -109,11 +109,13 @@ _FROM = {
     "less_equal greater greater_equal isclose logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor",
     _reduce: "sum nansum mean prod amax amin max min aminmax argmax argmin any all count_nonzero var std norm logsumexp "
     "cumsum cumprod diff topk sort argsort median softmax log_softmax",
-    _shape: "reshape view permute expand unsqueeze squeeze transpose t movedim narrow select flatten unflatten ravel "
-    "view_as reshape_as expand_as broadcast_to split chunk tensor_split unbind unfold diagonal repeat tile "
-    "repeat_interleave clone contiguous flip roll tril triu",
-    _index: "index_select gather take_along_dim scatter scatter_ scatter_add scatter_add_ index_add index_add_ index_copy "
-    "index_copy_ index_fill_ index_put index_put_ masked_fill masked_fill_ nonzero masked_select",
+    _views: "reshape view permute expand",
+    _shape: "unsqueeze squeeze transpose t movedim narrow select flatten unflatten ravel view_as reshape_as expand_as "
+    "broadcast_to split chunk tensor_split unbind unfold diagonal",
+    _join: "repeat tile repeat_interleave clone contiguous flip roll tril triu",
+    _gather: "index_select gather take_along_dim scatter scatter_ scatter_add scatter_add_ index_add index_add_ index_copy "
+    "index_copy_",
+    _index: "index_fill_ index_put index_put_ masked_fill masked_fill_ nonzero masked_select",
     _linalg: "matmul mm bmm mv dot addmm baddbmm outer ger cross trace adjoint",
     _create: "new_zeros new_ones new_empty new_full new_tensor",
     _random: "normal_ uniform_ random_ bernoulli_ exponential_",
@@ -135,9 +137,9 @@ def where_method(self, condition, other):
 
 Tensor.where = where_method
 Tensor.detach = detached
-Tensor.fliplr = lambda self: _shape.flip(self, 1)
-Tensor.flipud = lambda self: _shape.flip(self, 0)
-Tensor.T = property(lambda self: _shape.permute(self, tuple(range(len(self.shape) - 1, -1, -1))))
+Tensor.fliplr = lambda self: _join.flip(self, 1)
+Tensor.flipud = lambda self: _join.flip(self, 0)
+Tensor.T = property(lambda self: _views.permute(self, tuple(range(len(self.shape) - 1, -1, -1))))
 Tensor.mT = Tensor.mH = property(lambda self: _shape.transpose(self, -2, -1))
 Tensor.real, Tensor.imag = property(_complex.real), property(_complex.imag)
 
@@ -207,7 +209,7 @@ Tensor.fill_, Tensor.zero_, Tensor.copy_, Tensor.set_ = fill_, zero_, copy_, set
 Tensor.unsqueeze_, Tensor.squeeze_, Tensor.t_, Tensor.transpose_ = (
     _reshaping(_shape.unsqueeze), _reshaping(_shape.squeeze), _reshaping(_shape.t), _reshaping(_shape.transpose),
 )  # fmt: skip
-Tensor.resize_ = lambda self, *sizes: self if _shape.sizes_from(sizes) == self.shape else _no_resize()
+Tensor.resize_ = lambda self, *sizes: self if sizes_from(sizes) == self.shape else _no_resize()
 
 
 def _no_resize():

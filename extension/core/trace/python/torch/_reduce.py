@@ -195,7 +195,7 @@ def _scan(op, input, dim, dtype):
 
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     if prepend is not None or append is not None:
-        from ._shape import cat
+        from ._join import cat
 
         input = cat([part for part in (prepend, input, append) if part is not None], dim)
     for _ in range(n):

@@ -13,7 +13,7 @@ from . import _types as T
 from ._gla import gla
 from ._pointwise import assign, result
 from ._reduce import max as reduce_max
-from ._shape import padded
+from ._join import padded
 from ._types import Size
 from .autograd.function import Function
 from .nn import functional as F

@@ -5,7 +5,7 @@ import math
 from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError, Unsupported, UnsupportedName
 
-from .. import _ops, _reduce, _shape
+from .. import _join, _ops, _reduce, _shape
 from .. import _types as T
 from .._index import _embed
 from .._linalg import einsum, linear, matmul  # noqa: F401
@@ -216,7 +216,7 @@ def pad(input, pad, mode="constant", value=None):
         dim = len(input.shape) - 1 - position
         low[dim], high[dim] = int(pad[2 * position]), int(pad[2 * position + 1])
     value = 0 if value is None else value
-    return _shape.padded(input, low, high, float(value) if input.dtype.category == 2 else value)
+    return _join.padded(input, low, high, float(value) if input.dtype.category == 2 else value)
 
 
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -230,7 +230,7 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
                          f"{weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead")  # fmt: skip
     reach = dilation * (weight.shape[2] - 1)
     if padding == "same":
-        x = _shape.padded(x, (0, 0, reach // 2), (0, 0, reach - reach // 2))
+        x = _join.padded(x, (0, 0, reach // 2), (0, 0, reach - reach // 2))
         padding = 0
     padding = 0 if padding == "valid" else padding if isinstance(padding, int) else padding[0]
     length = (x.shape[2] + 2 * padding - reach - 1) // stride + 1
@@ -313,7 +313,7 @@ def attention(query, key, value, mask=None, dropout_p=0.0, causal=False, scale=N
 def _attention_with_dropout(query, key, value, mask, dropout_p, causal, scale, window):
     if query.shape[-3] != key.shape[-3]:
         repeats = query.shape[-3] // key.shape[-3]
-        key, value = (_shape.repeat_interleave(x, repeats, -3) for x in (key, value))
+        key, value = (_join.repeat_interleave(x, repeats, -3) for x in (key, value))
     weights = query @ key.transpose(-2, -1) * scale
     if causal or window:
         from .._create import ones

@@ -2,7 +2,7 @@
 
 import math
 
-from ... import _create, _shape
+from ... import _create, _join
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -101,8 +101,8 @@ class RNNBase(Module):
                 sides.append(output)
                 for kept, part in zip(last, state):
                     kept.append(part)
-            x = sides[0] if directions == 1 else _shape.cat(sides, -1)
-        state = tuple(_shape.stack(part) for part in last)
+            x = sides[0] if directions == 1 else _join.cat(sides, -1)
+        state = tuple(_join.stack(part) for part in last)
         if not batched:
             x, state = x.squeeze(1), tuple(part.squeeze(1) for part in state)
         elif self.batch_first:
@@ -116,7 +116,7 @@ class RNNBase(Module):
         for time in reversed(range(x.shape[0])) if backwards else range(x.shape[0]):
             state = self.step(gates[time], F.linear(state[0], weight, bias), state)
             outputs[time] = state[0]
-        return _shape.stack(outputs), state
+        return _join.stack(outputs), state
 
 
 def _each(states, function):

@@ -16,7 +16,7 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
 
 
 def parameters_to_vector(parameters):
-    from ..._shape import cat
+    from ..._join import cat
 
     return cat([parameter.reshape(-1) for parameter in parameters])
 
