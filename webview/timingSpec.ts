@@ -10,6 +10,7 @@ import {
   integer,
   milliseconds,
   percent,
+  plusMinus,
   range,
 } from '../extension/shared/units.js';
 import type { ChartPoint, ChartSpec } from './chartSpec.js';
@@ -99,7 +100,22 @@ export function timingSpec(report: Report, view: View): ChartSpec {
   };
 }
 
-export const TIMING_COLUMNS: readonly Column<TimingPoint>[] = [
+/** Columns of the table; the A/A control stands beside the context it was measured at. */
+export function timingColumns(report: Report): Column<TimingPoint>[] {
+  if (report.control.length === 0) return [...TIMING_COLUMNS];
+  const control: Column<TimingPoint> = {
+    title: 'A/A control',
+    text: ({ context }) => {
+      const found = report.control.find((one) => one.context === context);
+      return found === undefined ? '-' : `${plusMinus(found.spread)}${found.busy ? ", can't tell" : ''}`;
+    },
+    hint: "The same model against itself at this context; above ±10% the machine was busy, and what is inside it can't be told",
+  };
+  const after = TIMING_COLUMNS.findIndex(({ title }) => title === '95% interval') + 1;
+  return [...TIMING_COLUMNS.slice(0, after), control, ...TIMING_COLUMNS.slice(after)];
+}
+
+const TIMING_COLUMNS: readonly Column<TimingPoint>[] = [
   { title: 'Model', text: ({ model }) => model, words: true },
   { title: 'Context', text: ({ context }) => integer(context) },
   { title: 'Step', text: ({ step }) => milliseconds(step.median), hint: 'Median of the samples' },
@@ -134,7 +150,7 @@ export function timingRows(report: Report): TimingPoint[] {
 /** The A/A control in words. */
 export function controlSentences(report: Report): string[] {
   return report.control.map(
-    ({ model, context, ratio, interval }) =>
-      `A/A control, ${model} against itself at context ${integer(context)}: ratio ${digits(ratio)} (${digits(interval[0])}-${digits(interval[1])}); a difference inside this is no difference.`,
+    ({ model, context, ratio, interval, spread, busy }) =>
+      `A/A control, ${model} against itself at context ${integer(context)}: ratio ${digits(ratio)} (${digits(interval[0])}-${digits(interval[1])}); ${busy ? `the machine was busy, and a difference inside ${plusMinus(spread)} can't be told` : 'a difference inside this is no difference'}.`,
   );
 }

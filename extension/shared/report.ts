@@ -102,6 +102,10 @@ export interface Control {
   /** Ratio of medians and its interval; a difference inside it is called no difference. */
   readonly ratio: number;
   readonly interval: readonly [number, number];
+  /** How far the interval reaches from 1: 0.18 is ±18%. */
+  readonly spread: number;
+  /** A difference of practical size (10%) could hide in the interval: what is inside it cannot be told. */
+  readonly busy: boolean;
 }
 
 /** Layers that mix tokens along the context with one kernel. */

@@ -92,6 +92,11 @@ export function exact(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.abs(value) < 10 ? 1 : 0 });
 }
 
+/** A spread of 0.18 as `±18%`: two digits. */
+export function plusMinus(spread: number): string {
+  return Number.isFinite(spread) ? `±${digits(spread * 100, spread >= 1 ? 3 : 2)}%` : '-';
+}
+
 /** Share of 0..1 as `12.3%`. */
 export function percent(share: number): string {
   return Number.isFinite(share) ? `${digits(share * 100, share >= 0.1 ? 3 : 2)}%` : '-';

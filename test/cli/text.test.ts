@@ -128,6 +128,14 @@ test('a report fits 80 columns and begins with its result', () => {
   assert.match(lines[1]!, /^Step time: /);
 });
 
+test('the terminal report names contexts at which the machine was busy', () => {
+  const report = sampleReport('/home/user/project');
+  const busy = { ...report.control[0]!, context: 512, spread: 0.18, busy: true };
+  const said = reportText(terminal, { ...report, control: [...report.control, busy] });
+  assert.match(said, /The machine was busy at context 512 \(A\/A control ±18%\): a difference/);
+  assert.doesNotMatch(reportText(terminal, report), /machine was busy/);
+});
+
 test('the time left is never cut off a progress line', () => {
   let shown = '';
   const live = { ...terminal, live: true, err: (text: string) => void (shown = text) };

@@ -101,10 +101,17 @@ test('the control decides what is a difference', () => {
     summarize(record, [...both, ...quiet]).crossovers[0]!.sentence,
     /A is faster at every measured context/,
   );
+  const busy = summarize(record, [...both, ...noisy]);
   assert.match(
-    summarize(record, [...both, ...noisy]).crossovers[0]!.sentence,
-    /No difference between A and B/,
+    busy.crossovers[0]!.sentence,
+    /^Can't tell whether A or B is faster up to 1,024 tokens: the machine was busy \(A\/A control ±\d+%\)\.$/,
   );
+  assert.ok(busy.control[0]!.busy && busy.control[0]!.spread > 0.1);
+  const slight = [96, 104, 100, 92, 108].map((ms) => sample('A', 256, ms, 'control'));
+  const near = [...steady('A', 100), ...steady('B', 103)];
+  const calm = summarize(record, [...near, ...slight]);
+  assert.match(calm.crossovers[0]!.sentence, /^No difference between A and B/);
+  assert.ok(!calm.control[0]!.busy);
   assert.equal(summarize(record, [...both, ...quiet]).control[0]!.context, 256);
 });
 

@@ -125,6 +125,19 @@ test('no import cycles', () => {
   assert.deepEqual(cycles, []);
 });
 
+test('no source file is longer than 500 lines', () => {
+  const long = [
+    ...files,
+    ...readdirSync('native', { recursive: true }).map((name) => path.join('native', String(name))),
+  ]
+    .filter((name) => /\.(ts|mjs|py|cc|h|css)$/.test(name) && statSync(name).isFile())
+    .filter((name) => !under(name, 'test/fixtures'))
+    .map((name) => ({ name, lines: readFileSync(name, 'utf8').split('\n').length - 1 }))
+    .filter(({ lines }) => lines > 500)
+    .map(({ name, lines }) => `${name}: ${lines}`);
+  assert.deepEqual(long, []);
+});
+
 test('no unfinished or machine-bound words in the sources', () => {
   const words = new RegExp(
     ['TO' + 'DO', 'FIX' + 'ME', '/wo' + 'rk/', '\\bas an' + 'y\\b', 'console\\.lo' + 'g\\('].join('|'),

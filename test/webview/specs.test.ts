@@ -6,7 +6,7 @@ import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js
 import { conditions } from '../../webview/conditions.js';
 import { opaque } from '../../webview/theme.js';
 import { linearRange, logRange, logTicks, tickText } from '../../webview/ticks.js';
-import { timingRows, timingSpec, TIMING_COLUMNS } from '../../webview/timingSpec.js';
+import { controlSentences, timingRows, timingColumns, timingSpec } from '../../webview/timingSpec.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
@@ -75,10 +75,24 @@ test('timing: rows go by context with models side by side, and every number has 
     rows.slice(0, 3).map(({ model, context }) => `${model} ${context}`),
     ['GPT-2 128', 'RWKV-7 128', 'GPT-2 256'],
   );
-  const texts = TIMING_COLUMNS.map(({ title, text }) => `${title}: ${text(rows[0]!)}`);
+  const texts = timingColumns(report).map(({ title, text }) => `${title}: ${text(rows[0]!)}`);
   assert.ok(texts.includes('Step: 946 ms'), texts.join(', '));
   assert.ok(texts.includes('95% interval: 918-984 ms'), texts.join(', '));
   assert.ok(texts.includes('Of peak: 57.0%'), texts.join(', '));
+});
+
+test('timing: a busy machine is said beside the numbers of its context', () => {
+  const [quiet] = report.control;
+  const busy = { ...quiet!, context: 512, interval: [0.85, 1.1] as const, spread: 0.18, busy: true };
+  const noisy = { ...report, control: [quiet!, busy] };
+  const column = timingColumns(noisy).find(({ title }) => title === 'A/A control')!;
+  const said = new Map(timingRows(noisy).map((row) => [row.context, column.text(row)]));
+  assert.equal(said.get(128), '-');
+  assert.equal(said.get(256), '±1.8%');
+  assert.equal(said.get(512), "±18%, can't tell");
+  const [first, second] = controlSentences(noisy);
+  assert.match(first!, /a difference inside this is no difference\.$/);
+  assert.match(second!, /the machine was busy, and a difference inside ±18% can't be told\.$/);
 });
 
 test('loss: training and held-out series on the chosen axis, crossovers of that axis only', () => {

@@ -5,7 +5,7 @@ import { element, fill } from '../dom.js';
 import { hotLines } from '../hotLines.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { table } from '../table.js';
-import { TIMING_COLUMNS, TIMING_LABELS, controlSentences, timingRows, timingSpec } from '../timingSpec.js';
+import { TIMING_LABELS, controlSentences, timingColumns, timingRows, timingSpec } from '../timingSpec.js';
 
 export function timingView({ controls, choose, openLine }: ViewContext): ReportView {
   const chart = new ChartView();
@@ -63,7 +63,7 @@ export function timingView({ controls, choose, openLine }: ViewContext): ReportV
       if (rows.length === 0) return;
       chart.update(timingSpec(report, view));
       fill(small, ...controlSentences(report).map((text) => element('p', {}, text)));
-      fill(numbers, table('Timing of whole training steps', TIMING_COLUMNS, rows));
+      fill(numbers, table('Timing of whole training steps', timingColumns(report), rows));
       hotLines(lines, report, openLine);
     },
   };

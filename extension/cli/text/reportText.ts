@@ -1,5 +1,6 @@
 /** A report as tables, small plots and sentences. */
 import type { Estimate, Report, TimingPoint } from '../../shared/report.js';
+import { plusMinus } from '../../shared/units.js';
 import { styled, type Terminal } from '../terminal.js';
 import { plot } from './plot.js';
 import { table } from './table.js';
@@ -53,7 +54,7 @@ function conditions(terminal: Terminal, report: Report): string {
   return lines.map((line) => `${line}\n`).join('') + models;
 }
 
-const plusMinus = ({ median, interval }: Estimate): string =>
+const widthOf = ({ median, interval }: Estimate): string =>
   `${percentText(Math.max(interval[1] - median, median - interval[0]) / median)}`;
 
 function timingText(terminal: Terminal, report: Report): string {
@@ -63,7 +64,7 @@ function timingText(terminal: Terminal, report: Report): string {
     point.model,
     String(point.context),
     millisecondsText(point.step.median),
-    `±${plusMinus(point.step)}`,
+    `±${widthOf(point.step)}`,
     phaseShares(point),
     countText(point.tokensPerSecond),
     bytesText(point.peakBytes),
@@ -86,9 +87,20 @@ function timingText(terminal: Terminal, report: Report): string {
   const noise =
     control.length === 0
       ? ''
-      : `${wrap(terminal, `A/A control, ${report.control[0]!.model} against itself, ratio of medians at context ${control.join(', ')}.`)}\n`;
+      : `${wrap(terminal, `A/A control, ${report.control[0]!.model} against itself, ratio of medians at context ${control.join(', ')}.`)}\n${busyText(terminal, report)}`;
   const whole = 'A step is forward, loss, backward, gradient clipping and optimizer.';
   return `${styled(terminal, 'bold', `Timing of whole steps${tokens}`)}\n${whole}\n${table(terminal, columns, rows)}${noise}\n${chart}`;
+}
+
+/** Contexts where a difference of practical size could hide in the noise. */
+function busyText(terminal: Terminal, { control }: Report): string {
+  const busy = control.filter((one) => one.busy);
+  if (busy.length === 0) return '';
+  const places = busy
+    .map(({ context, spread }) => `${context} (A/A control ${plusMinus(spread)})`)
+    .join(', ');
+  const text = `The machine was busy at context ${places}: a difference inside this can't be told.`;
+  return `${styled(terminal, 'red', wrap(terminal, text))}\n`;
 }
 
 /** Forward, backward and optimizer as shares of the step. */

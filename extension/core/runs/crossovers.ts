@@ -1,21 +1,37 @@
 /** Crossovers of a run: step time against context, held-out loss against training tokens and training seconds. */
-import type { Crossover, LossCurve, TimingPoint } from '../../shared/report.js';
-import { crossing, type CurvePoint } from '../stats/crossover.js';
+import type { Control, Crossover, LossCurve, TimingPoint } from '../../shared/report.js';
+import { crossing, type CurvePoint, PRACTICAL } from '../stats/crossover.js';
 import { describeCrossing } from '../stats/sentences.js';
 
-/** One crossover per pair of models, in the order the models were measured. */
-export function timingCrossovers(timing: readonly TimingPoint[], noise: number): Crossover[] {
+/**
+ * One crossover per pair of models, in the order the models were measured. The noise of a context is what its own A/A
+ * control shows, which took turns with the same steps; where it has none, the largest of the others.
+ */
+export function timingCrossovers(timing: readonly TimingPoint[], control: readonly Control[]): Crossover[] {
+  const noiseAt = (context: number): number => {
+    const here = control.filter((one) => one.context === context);
+    return 1 + Math.max(0, ...(here.length > 0 ? here : control).map(({ spread }) => spread));
+  };
   return pairs(timing.map(({ model }) => model)).flatMap(([a, b]) => {
     const points = timing
       .filter(({ model }) => model === a)
       .flatMap((left): CurvePoint[] => {
         const right = timing.find(({ model, context }) => model === b && context === left.context);
-        return right === undefined ? [] : [{ x: left.context, a: left.step.samples, b: right.step.samples }];
+        return right === undefined
+          ? []
+          : [
+              {
+                x: left.context,
+                a: left.step.samples,
+                b: right.step.samples,
+                noise: noiseAt(left.context),
+              },
+            ];
       });
     if (points.length === 0) return [];
     return [
       describeCrossing(
-        crossing(points, noise),
+        crossing(points, PRACTICAL),
         [a, b],
         'context',
         points.map(({ x }) => x),

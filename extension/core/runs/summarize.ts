@@ -10,7 +10,7 @@ import type {
   Progress,
   Report,
 } from '../../shared/report.js';
-import { noiseOf } from '../stats/crossover.js';
+import { PRACTICAL, reachOf } from '../stats/crossover.js';
 import { ratioOfMedians } from '../stats/estimate.js';
 import { lossCrossovers, timingCrossovers } from './crossovers.js';
 import type { RunEvent } from './events.js';
@@ -95,11 +95,13 @@ export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLi
   if (damagedLines > 0)
     problems.push(general(`${damagedLines} damaged line(s) of events.jsonl were left out.`));
   const timing = table.points(peak);
-  const control: Control[] = table
-    .controls()
-    .map(({ model, context, main, second }) => ({ model, context, ...ratioOfMedians(main, second) }));
+  const control = table.controls().map(({ model, context, main, second }): Control => {
+    const { ratio, interval } = ratioOfMedians(main, second);
+    const reach = reachOf(interval);
+    return { model, context, ratio, interval, spread: reach - 1, busy: reach > PRACTICAL };
+  });
   const loss = [...curves.values()];
-  const crossovers: Crossover[] = [...timingCrossovers(timing, noiseOf(control)), ...lossCrossovers(loss)];
+  const crossovers: Crossover[] = [...timingCrossovers(timing, control), ...lossCrossovers(loss)];
   return {
     id: run.id,
     title: run.title,

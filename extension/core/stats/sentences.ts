@@ -1,7 +1,7 @@
 /** What a crossing means, as a sentence a person would say. */
 import type { Crossover } from '../../shared/report.js';
-import { about, aboutRange, exact } from '../../shared/units.js';
-import type { Crossing } from './crossover.js';
+import { about, aboutRange, exact, plusMinus } from '../../shared/units.js';
+import type { Crossing, Doubt } from './crossover.js';
 
 const UNITS = { context: 'tokens', tokens: 'training tokens', seconds: 'seconds of training' } as const;
 const WORSE = { context: 'slower', tokens: 'at a higher loss', seconds: 'at a higher loss' } as const;
@@ -29,12 +29,20 @@ export function describeCrossing(
     case 'always': {
       const better = name(found.better);
       const other = name(found.better === 'a' ? 'b' : 'a');
+      const { undecided, doubt } = found;
+      const no = undecided.length === 0 ? '' : `, with no difference at ${list(undecided)}`;
+      if (doubt !== null) {
+        const open = [...undecided, ...doubt.places];
+        const places = list(xs.filter((x) => !open.includes(x)));
+        const sentence = `${better} is ${BETTER[axis]} at ${places} ${unit}${no}; can't tell at ${list(doubt.places)}: ${because(doubt)}.`;
+        return { ...none, before: better, after: other, sentence };
+      }
       const where =
         xs.length === 1
           ? `${better} is ${BETTER[axis]} at ${last} ${unit}, the only place measured.`
-          : found.undecided.length === 0
+          : undecided.length === 0
             ? `No crossover up to ${last} ${unit}: ${better} is ${BETTER[axis]} at every measured ${axis === 'context' ? 'context' : 'point'}.`
-            : `No crossover up to ${last} ${unit}: ${better} is never ${WORSE[axis]}, with no difference at ${list(found.undecided)}.`;
+            : `No crossover up to ${last} ${unit}: ${better} is never ${WORSE[axis]}${no}.`;
       return { ...none, before: better, after: other, sentence: where };
     }
     case 'equal':
@@ -44,6 +52,17 @@ export function describeCrossing(
         after: pair[1],
         sentence: `No difference between ${pair[0]} and ${pair[1]} up to ${last} ${unit}.`,
       };
+    case 'noisy': {
+      const equal = xs.filter((x) => !found.doubt.places.includes(x));
+      const where = equal.length === 0 ? `up to ${last} ${unit}` : `at ${list(found.doubt.places)} ${unit}`;
+      const rest = equal.length === 0 ? '' : `; no difference at ${list(equal)}`;
+      return {
+        ...none,
+        before: pair[0],
+        after: pair[1],
+        sentence: `Can't tell whether ${pair[0]} or ${pair[1]} is ${BETTER[axis]} ${where}: ${because(found.doubt)}${rest}.`,
+      };
+    }
     case 'unclear':
       return {
         ...none,
@@ -52,6 +71,12 @@ export function describeCrossing(
         sentence: `Can't tell whether ${pair[0]} or ${pair[1]} is ${BETTER[axis]}: the curves cross more than once up to ${last} ${unit}.`,
       };
   }
+}
+
+/** Why it cannot be told. */
+function because({ reach, control }: Pick<Doubt, 'reach' | 'control'>): string {
+  const source = control ? 'A/A control' : 'ratio of step times';
+  return `the machine was busy (${source} ${plusMinus(reach - 1)})`;
 }
 
 function list(values: readonly number[]): string {
