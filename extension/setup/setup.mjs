@@ -26,7 +26,7 @@ export function setup({ tests }) {
       shell: process.platform === 'win32',
     });
   });
-  step('native addon', process.execPath, ['extension/setup/native.mjs']);
+  step('native addon', process.execPath, ['extension/setup/native.mjs'], { quietWhenFresh: true });
   const products = [
     'dist/cli.js',
     'dist/engine.js',

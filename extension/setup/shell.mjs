@@ -8,14 +8,18 @@ import { fileURLToPath } from 'node:url';
 /** The folder that holds package.json. */
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** Prints a step's name, runs it, prints how long it took; a failure prints the output and ends the set-up. */
+/**
+ * Prints a step's name, runs it, prints how long it took; a failure prints the output and ends the set-up. With
+ * `quietWhenFresh`, a command that printed nothing had nothing to do.
+ */
 export function step(title, command, args, options = {}) {
   const started = Date.now();
   process.stderr.write(`  ${title} ... `);
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options });
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   if (result.status === 0) {
-    process.stderr.write(`${seconds} s\n`);
+    const fresh = options.quietWhenFresh && result.stdout === '' && result.stderr === '';
+    process.stderr.write(fresh ? 'up to date\n' : `${seconds} s\n`);
     return result.stdout ?? '';
   }
   process.stderr.write(`failed\n`);
