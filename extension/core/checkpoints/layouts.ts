@@ -185,11 +185,8 @@ function gpt2(found: Found): Layout {
   const head = tensors.get('lm_head.weight');
   const tied = head === undefined || equalTensors(head, embedding);
   const bias = tensors.has('transformer.h.0.attn.c_attn.bias');
-  // Masks in the file: Hugging Face's or minGPT's model, whose GELU is the tanh form.
-  const masked = [...found.tensors.keys()].some(
-    (name) => mask.test(name) && (found.tensors.get(name)?.shape.length ?? 0) === 4,
-  );
-  const tanh = huggingFace || masked;
+  // minGPT's head is its own, and its GELU is the tanh form as in Hugging Face's; nanoGPT ties the head and has the exact one.
+  const tanh = huggingFace || !tied;
   const heads = (given: Given): number =>
     given.heads ?? found.config.number('n_head', 'num_attention_heads') ?? headsFor(found.file, width);
   return {

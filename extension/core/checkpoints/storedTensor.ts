@@ -136,6 +136,7 @@ function gather(
   return out;
 }
 
+/** Copies every `step / width`-th element; by words where both sides lie on word boundaries. */
 function copyStrided(
   out: Uint8Array,
   to: number,
@@ -145,9 +146,22 @@ function copyStrided(
   width: number,
   run: number,
 ): void {
+  const words = WORDS[width];
+  if (words !== undefined && (span.byteOffset + from) % width === 0 && (out.byteOffset + to) % width === 0) {
+    const target = new words(out.buffer as ArrayBuffer, out.byteOffset + to, run);
+    const last = run === 0 ? 0 : (step / width) * (run - 1) + 1;
+    const source = new words(span.buffer as ArrayBuffer, span.byteOffset + from, last);
+    for (let i = 0, at = 0; i < run; i++, at += step / width) target[i] = source[at]!;
+    return;
+  }
   for (let i = 0; i < run; i++)
     for (let byte = 0; byte < width; byte++) out[to + i * width + byte] = span[from + i * step + byte]!;
 }
+
+const WORDS: Readonly<Record<number, typeof Uint16Array | typeof Uint32Array>> = {
+  2: Uint16Array,
+  4: Uint32Array,
+};
 
 /** Whether two tensors of one shape and type hold the same bits; stops at the first difference. */
 export function equalTensors(a: StoredTensor, b: StoredTensor): boolean {

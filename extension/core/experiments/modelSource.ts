@@ -73,6 +73,10 @@ function zooWeights(
       );
     const { layers, width, vocab } = layout;
     const expression = reading(weights, () => layout.expression(id, heads === undefined ? {} : { heads }));
+    if (!(layers > 0 && width > 0 && vocab > 0) || /NaN|Infinity|=0\b(?!\.)/.test(expression))
+      throw new UsageError(
+        `${weights} looks like a ${layout.title} checkpoint, but its shapes give no ${id} model.`,
+      );
     return { label: label ?? usual.replace(/\d+x\d+$/, `${layers}x${width}`), expression, vocab };
   } finally {
     checkpoint.close();
