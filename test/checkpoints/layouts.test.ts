@@ -193,6 +193,21 @@ test('Mamba of Hugging Face and of mamba_ssm: names and sizes', () => {
   );
 });
 
+test('Mamba-2 of mamba_ssm: names and sizes', () => {
+  write({
+    'backbone.embedding.weight': [7, 8],
+    'backbone.layers.0.mixer.A_log': [4],
+    'backbone.layers.0.mixer.conv1d.weight': [26, 1, 4],
+    'backbone.layers.0.mixer.out_proj.weight': [8, 16],
+  });
+  const layout = layoutOf()!;
+  assert.deepEqual([layout.title, layout.zoo], ['mamba_ssm Mamba-2', ['mamba2']]);
+  assert.match(
+    layout.expression('mamba2', {}),
+    /d_model=8, n_layer=1, vocab_size=7, d_conv=4, expand=2, d_state=5, headdim=4, ngroups=1/,
+  );
+});
+
 test('a module of your own: what is missing, left over and of another shape stands in one sentence', () => {
   write({ 'a.weight': [2, 3], b: [4], left: [1] });
   const refused = (shapes: Shapes, why: RegExp): void => {

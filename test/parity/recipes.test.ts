@@ -39,6 +39,17 @@ function fault(parameter: Parameter, start: Start, at: Place): string | null {
     );
     return index < 0 ? null : `element ${index} is ${values[index]}, not ${start.values(index, at)}`;
   }
+  if ('drawn' in start) {
+    if (values === undefined) return `${seen}, too many to look at`;
+    const places = values.map((value) => start.drawn(value));
+    const average = places.reduce((sum, place) => sum + place, 0) / places.length;
+    const legal =
+      places.every((place) => place > -1e-5 && place < 1 + 1e-5) &&
+      new Set(places).size === places.length &&
+      Math.abs(average - 0.5) < 5 / Math.sqrt(12 * places.length) &&
+      Math.max(...places) - Math.min(...places) > 1 - 8 / places.length;
+    return legal ? null : `${seen}, at ${places.join()} of its distribution`;
+  }
   if ('orthogonal' in start) {
     const gain = start.orthogonal(at);
     const legal = singular !== undefined && singular.every((value) => near(value, gain, 1e-4));

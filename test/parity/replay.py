@@ -189,6 +189,10 @@ class Replay:
             import ops
 
             return tuple(getattr(ops, op)(*args))
+        if op == "gla":
+            import ops
+
+            return tuple(ops.gla(*args, scale=attrs["scale"]))
         names = {"shift_left": "bitwise_left_shift", "shift_right": "bitwise_right_shift"}
         return getattr(torch, names.get(op, op))(*args)
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { before, describe, it } from 'node:test';
+import { architectures } from '../../extension/core/experiments/architectures.js';
 import { defaultParameters, zooIds, zooModel } from '../../extension/core/experiments/zoo.js';
 import { distPath } from '../../extension/core/paths.js';
 import { recipes } from '../fixtures/recipes.js';
@@ -76,6 +77,18 @@ describe('the sizes of zoo models', () => {
     const rwkv7 = zooModel('rwkv7').parameters;
     assert.ok(Math.abs(gpt2 / rwkv7 - 1) < 0.03, `${gpt2} and ${rwkv7}`);
     assert.ok(Math.abs(gpt2 / defaultParameters - 1) < 0.03);
+  });
+
+  it('are the published ones at published depths and widths', () => {
+    const published = [
+      ['mamba2', 50288, 24, 768, 129.0],
+      ['mamba2', 50288, 48, 1024, 368.3],
+      ['mamba2', 50288, 64, 2560, 2703],
+    ] as const;
+    for (const [id, vocab, layers, width, millions] of published) {
+      const total = (architectures[id].parameters(layers, width) + vocab * width) / 1e6;
+      assert.ok(Math.abs(total / millions - 1) < 5e-4, `${id} ${layers}x${width}: ${total} million`);
+    }
   });
 
   it('are within 3% of what is asked for', () => {

@@ -12,6 +12,8 @@ export interface Architecture {
   readonly reference: string;
   /** Widths are multiples of this; that of a head where there are heads. 64 when left out. */
   readonly widthStep?: number;
+  /** Heads at a width; as many as `headSize` goes into it when left out. */
+  heads?(width: number): number;
   /** Parameters of all blocks and the last norm, as the file makes them: no embeddings, no output head. */
   parameters(layers: number, width: number): number;
   /** Builds the model; T and V are defined by the tracer. */
@@ -45,6 +47,15 @@ function llamaParameters(layers: number, width: number): number {
 
 const llamaSizes = ({ layers, width, heads }: Shape): string =>
   `dim=${width}, n_layers=${layers}, n_heads=${heads}, n_kv_heads=${keyHeads(heads)}, vocab_size=V, multiple_of=${headSize}`;
+
+/** Parameters of Mamba-2's mixer and the norm before it: twice the width inside, 128 states, one group of B and C. */
+function mamba2Layer(width: number): number {
+  const [inner, states] = [2 * width, 2 * 128];
+  const heads = inner / headSize;
+  const projections = width * (2 * inner + states + heads) + inner * width;
+  // The convolution has four taps and a bias; each head dt_bias, A_log and D.
+  return projections + 5 * (inner + states) + 3 * heads + inner + width;
+}
 
 /** In the order in which they are shown. */
 export const architectures = {
@@ -93,6 +104,14 @@ export const architectures = {
     },
     expression: ({ layers, width }) =>
       `RWKV7(RWKV7Config(vocab_size=V, n_layer=${layers}, n_embd=${width}, head_size=${headSize}))`,
+  },
+  mamba2: {
+    name: 'Mamba-2',
+    reference: 'Dao and Gu 2024, Transformers are SSMs (arXiv 2405.21060)',
+    heads: (width) => (2 * width) / headSize,
+    parameters: (layers, width) => layers * mamba2Layer(width) + width,
+    expression: ({ layers, width }) =>
+      `Mamba2(Mamba2Config(vocab_size=V, n_layer=${layers}, d_model=${width}))`,
   },
 } as const satisfies Readonly<Record<string, Architecture>>;
 

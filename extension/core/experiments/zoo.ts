@@ -36,15 +36,16 @@ const matched = 0.013;
  */
 function shapeFor(architecture: Architecture, parameters: number): Shape {
   const step = architecture.widthStep ?? headSize;
-  let best: Shape = { layers: 2, width: step, heads: 1 };
+  const heads = (width: number): number =>
+    architecture.heads?.(width) ?? Math.max(1, Math.floor(width / headSize));
+  let best: Shape = { layers: 2, width: step, heads: heads(step) };
   let bestScore = Infinity;
   for (let width = step; width <= 8192; width += step) {
     const usualLayers = 12 * (width / 768) ** 0.3;
     for (let layers = 2; layers <= 128; layers++) {
       const mismatch = Math.abs(Math.log(architecture.parameters(layers, width) / parameters));
       const score = Math.abs(Math.log(layers / usualLayers)) + 40 * Math.max(0, mismatch - matched);
-      if (score < bestScore)
-        [best, bestScore] = [{ layers, width, heads: Math.max(1, width / headSize) }, score];
+      if (score < bestScore) [best, bestScore] = [{ layers, width, heads: heads(width) }, score];
     }
   }
   return best;
