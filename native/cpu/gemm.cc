@@ -68,16 +68,11 @@ CROSSOVER_INLINE void finishRow(const GemmArgs& g, const float* sums, int64_t co
                                 const float* bias, const float* residual) {
   for (int64_t j = 0; j < columns; j += kLanes) {
     int64_t count = least<int64_t>(kLanes, columns - j);
-    auto get = [&](const float* p) { return count == kLanes ? load(p + j) : loadPart(p + j, count); };
     Floats sum = load(sums + j) * g.alpha;
-    if (bias) sum += get(bias);
-    if (residual) sum += get(residual);
-    if (g.accumulate) sum += get(c);
-    if (count == kLanes) {
-      store(c + j, sum);
-    } else {
-      storePart(c + j, sum, count);
-    }
+    if (bias) sum += loadSome(bias + j, count);
+    if (residual) sum += loadSome(residual + j, count);
+    if (g.accumulate) sum += loadSome(c + j, count);
+    storeSome(c + j, sum, count);
   }
 }
 

@@ -16,16 +16,6 @@ CROSSOVER_INLINE void forVectors(int64_t n, const Visit& visit) {
   for (; i + kLanes <= n; i += kLanes) visit(i, static_cast<int64_t>(kLanes));
   if (i < n) visit(i, n - i);
 }
-CROSSOVER_INLINE Floats loadSome(const float* p, int64_t count) {
-  return count == kLanes ? load(p) : loadPart(p, count);
-}
-CROSSOVER_INLINE void storeSome(float* p, Floats v, int64_t count) {
-  if (count == kLanes) {
-    store(p, v);
-  } else {
-    storePart(p, v, count);
-  }
-}
 /// v in the first `count` lanes, `other` in the rest.
 CROSSOVER_INLINE Floats keepFirst(Floats v, int64_t count, float other) {
   return count == kLanes ? v : select(laneNumbers() < static_cast<int32_t>(count), v, splat(other));

@@ -46,6 +46,17 @@ CROSSOVER_INLINE Floats loadPart(const float* p, int64_t count) {
 CROSSOVER_INLINE void storePart(float* p, Floats v, int64_t count) {
   std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(float));
 }
+/// As loadPart and storePart, quickly where all lanes are meant.
+CROSSOVER_INLINE Floats loadSome(const float* p, int64_t count) {
+  return count == kLanes ? load(p) : loadPart(p, count);
+}
+CROSSOVER_INLINE void storeSome(float* p, Floats v, int64_t count) {
+  if (count == kLanes) {
+    store(p, v);
+  } else {
+    storePart(p, v, count);
+  }
+}
 
 template <class T>
 CROSSOVER_INLINE T least(T a, T b) {

@@ -50,7 +50,7 @@ void queryBlock(const Context& context, const WeightedAttentionArgs& a, int64_t 
         const float* w = weights + (begin + i0 + i) * a.wStride[2] + j0;
         float* score = s.tile + i * kTilePitch;
         auto weigh = [&](int64_t j, Ints lanes, int64_t have) {
-          store(score + j, select(lanes, load(score + j) * loadColumns(w + j, have), Floats{}));
+          store(score + j, select(lanes, load(score + j) * loadSome(w + j, have), Floats{}));
         };
         forWeights(i, columns, padded, tile, weigh, s.tile);
       }

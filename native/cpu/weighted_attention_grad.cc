@@ -78,12 +78,12 @@ void differentiateTile(int64_t rows, int64_t columns, int64_t padded, const Diag
   for (int64_t i = 0; i < rows; i++, w += wStride) {
     float *score = scores + i * kTilePitch, *product = products + i * kTilePitch;
     auto each = [&](int64_t j, Ints lanes, int64_t have) {
-      Floats x = load(score + j), p = load(product + j), weight = loadColumns(w + j, have);
+      Floats x = load(score + j), p = load(product + j), weight = loadSome(w + j, have);
       store(score + j, select(lanes, x * weight, Floats{}));
       store(product + j, select(lanes, p * weight, Floats{}));
       if (!dw) return;
       float* to = dw + i * dwStride + j;
-      storeColumns(to, loadColumns(to, have) + select(lanes, x * p, Floats{}), have);
+      storeSome(to, loadSome(to, have) + select(lanes, x * p, Floats{}), have);
     };
     forWeights(i, columns, padded, d, each, scores, products);
   }

@@ -68,17 +68,5 @@ CROSSOVER_INLINE void forWeights(int64_t i, int64_t columns, int64_t padded, con
   }
 }
 
-/// A whole vector of a row, or what the row has of it.
-CROSSOVER_INLINE Floats loadColumns(const float* p, int64_t count) {
-  return count == kLanes ? load(p) : loadPart(p, count);
-}
-CROSSOVER_INLINE void storeColumns(float* p, Floats v, int64_t count) {
-  if (count == kLanes) {
-    store(p, v);
-  } else {
-    storePart(p, v, count);
-  }
-}
-
 }  // namespace CROSSOVER_ARCH
 }  // namespace crossover
