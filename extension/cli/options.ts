@@ -115,6 +115,11 @@ export function modelOf(args: Arguments, command: string): ModelSpec {
   return models[0]!;
 }
 
+/** The vocabulary asked for; else the one that the model's checkpoint has, else the default. */
+export function vocabOf(args: Arguments, ofCheckpoint: () => number | undefined): number {
+  return args.whole('vocab', 2) ?? ofCheckpoint() ?? DEFAULT_VOCAB;
+}
+
 /** The part of an experiment that says where and on what. */
 export function machineOf(args: Arguments): Pick<Experiment, 'device' | 'precision' | 'threads' | 'vocab'> {
   const device = args.text('device') ?? 'cpu';

@@ -9,6 +9,7 @@ import {
   MODEL_DETAILS,
   modelOf,
   VOCAB_OPTION,
+  vocabOf,
   WEIGHTS_OPTION,
 } from '../options.js';
 import { table } from '../text/table.js';
@@ -37,12 +38,8 @@ The target of each token is the next one; the last has none unless --targets giv
   ],
   async run(args, terminal) {
     const model = modelOf(args, 'forward');
-    const machine = machineOf(args);
-    const { precision, threads } = machine;
-    const vocab =
-      args.text('vocab') === undefined
-        ? (resolveModel(model, process.cwd()).vocab ?? machine.vocab)
-        : machine.vocab;
+    const { precision, threads } = machineOf(args);
+    const vocab = vocabOf(args, () => resolveModel(model, process.cwd()).vocab);
     const idx = args.wholes('tokens', 0);
     if (idx === undefined) throw new UsageError('crossover forward needs --tokens, such as --tokens 1,2,3.');
     const tooLarge = idx.find((token) => token >= vocab);

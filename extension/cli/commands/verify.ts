@@ -4,10 +4,10 @@ import type { Command } from '../command.js';
 import {
   HEADS_OPTION,
   LAUNCH_OPTIONS,
-  machineOf,
   MODEL_DETAILS,
   modelOf,
   VOCAB_OPTION,
+  vocabOf,
   WEIGHTS_OPTION,
 } from '../options.js';
 import type { Terminal } from '../terminal.js';
@@ -40,11 +40,10 @@ that a difference is above the tolerance.`,
     const model = modelOf(args, 'verify');
     const root = process.cwd();
     const { label, file, expression, spec, vocab } = resolveModel(model, root);
-    const machine = machineOf(args);
     const shape = {
       context: args.whole('context', 1) ?? 64,
       batch: args.whole('batch', 1) ?? 2,
-      vocab: args.text('vocab') === undefined ? (vocab ?? machine.vocab) : machine.vocab,
+      vocab: vocabOf(args, () => vocab),
     };
     const seed = args.whole('seed', 0) ?? 1337;
     const { call, env, args: words, init, weights } = spec;

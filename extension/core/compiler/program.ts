@@ -118,7 +118,7 @@ export const OPCODES = [
   'weighted_attention',
   /** (dq, dk, dv, dw [B or 1, H or 1, T, S]?, dout, q, k, v, w). ints as weighted_attention. dw is summed over dims of 1, 0 off the diagonals. */
   'weighted_attention_grad',
-  /** (y [B, T, H, N], stateOut [B, H, N, N]?, saved f32 [x]?, r, k, v, logw [B, T, H, N], u [H, N], stateIn?). Chunked; `saved` holds chunk states for the gradient, sized by {@link wkvSavedElements}. */
+  /** (y [B, T, H, N], stateOut [B, H, N, N]?, saved f32 [x]?, r, k, v, logw [B, T, H, N], u [H, N], stateIn?). Chunked; `saved` holds chunk states for the gradient, one N x N state per (batch, head, {@link WKV_CHUNK} tokens). */
   'wkv6',
   /** (dr, dk, dv, dlogw, du, dstateIn?, dy, dstateOut?, saved, r, k, v, logw, u, stateIn?). */
   'wkv6_grad',
@@ -128,7 +128,8 @@ export const OPCODES = [
   'wkv7_grad',
   /**
    * (y [B, T, H, P], stateOut [B, H, N, P]?, saved f32 [x]?, q, k [B, T, G, N], v [B, T, H, P], logw [B, T, H, N or 1],
-   * stateIn?). floats: scale. Key head h / (H / G) serves head h. `saved` is sized by {@link glaSavedElements}.
+   * stateIn?). floats: scale. Key head h / (H / G) serves head h. `saved` holds one N x P
+   * state per (batch, head, {@link GLA_CHUNK} tokens).
    */
   'gla',
   /** (dq, dk, dv, dlogw?, dstateIn?, dy, dstateOut?, saved, q, k, v, logw). floats: scale. */
@@ -203,21 +204,5 @@ export type FusedOp = (typeof FUSED_OPS)[number];
 /** Chunk length of the WKV kernels: states are saved at every chunk start. */
 export const WKV_CHUNK = 16;
 
-/** Elements of `saved` for wkv6 and wkv7: one N x N state per (batch, head, chunk). */
-export function wkvSavedElements(batch: number, context: number, heads: number, size: number): number {
-  return batch * heads * Math.ceil(context / WKV_CHUNK) * size * size;
-}
-
 /** Chunk length of the kernel of gated linear attention. */
 export const GLA_CHUNK = 64;
-
-/** Elements of `saved` for gla: one N x P state per (batch, head, chunk). */
-export function glaSavedElements(
-  batch: number,
-  context: number,
-  heads: number,
-  keySize: number,
-  valueSize: number,
-): number {
-  return batch * heads * Math.ceil(context / GLA_CHUNK) * keySize * valueSize;
-}
