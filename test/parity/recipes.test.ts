@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { before, describe, it } from 'node:test';
-import { zooIds, zooModel } from '../../extension/core/experiments/zoo.js';
+import { zooIds, zooModel, type ZooId, type ZooModel } from '../../extension/core/experiments/zoo.js';
 import { distPath } from '../../extension/core/paths.js';
-import { recipes, type Place, type Start } from '../fixtures/recipes.js';
+import { recipes, variants, type Place, type Start } from '../fixtures/recipes.js';
 import { findPython } from './python.js';
 
 /** One parameter as PyTorch has it; rate and decay as multiples of those that were asked for. */
@@ -24,7 +24,19 @@ interface Parameter {
 
 const vocabulary = 48;
 const found = findPython();
-const models = zooIds().map((id) => zooModel(id, { parameters: 1_000_000 }));
+const sized = (id: ZooId): ZooModel => zooModel(id, { parameters: 1_000_000 });
+const models = [
+  ...zooIds().map((id) => ({ ...sized(id), name: id, recipe: recipes[id] })),
+  ...variants.map(({ id, option, recipe }) => {
+    const model = sized(id);
+    return {
+      ...model,
+      expression: model.expression.replace(/\)\)$/, `, ${option}))`),
+      name: `${id} with ${option}`,
+      recipe,
+    };
+  }),
+];
 const near = (a: number, b: number, relative: number): boolean => Math.abs(a - b) <= relative * Math.abs(b);
 
 /** Whether a parameter starts as the table says; what is wrong with it, or null. */
@@ -88,10 +100,10 @@ describe('recipes', { skip: 'missing' in found ? found.missing : false }, () => 
     all = JSON.parse(run.stdout) as typeof all;
   });
 
-  for (const [index, { id, label, shape }] of models.entries()) {
-    const { groups, starts, betas, eps } = recipes[id];
+  for (const [index, { name: called, label, shape, recipe }] of models.entries()) {
+    const { groups, starts, betas, eps } = recipe;
 
-    it(`${id}: learning rates, weight decay and Adam's constants`, () => {
+    it(`${called}: learning rates, weight decay and Adam's constants`, () => {
       const used = new Set<RegExp>();
       for (const { name, rate, decay, adam } of all[index]!) {
         const row = groups.find(([pattern]) => pattern.test(name));
@@ -108,7 +120,7 @@ describe('recipes', { skip: 'missing' in found ? found.missing : false }, () => 
       );
     });
 
-    it(`${id}: how every parameter starts`, () => {
+    it(`${called}: how every parameter starts`, () => {
       const used = new Set<RegExp>();
       for (const parameter of all[index]!) {
         const { name } = parameter;

@@ -34,14 +34,14 @@ def largest(a, b):
     return float((a - b).abs().max())
 
 
-def checkpoint(folder, name, module, config):
+def checkpoint(folder, name, module, config, **more):
     """Largest difference of the last token's logits from the published ones."""
     with open(f"{folder}/{name}.expected.json") as file:
         expected = json.load(file)
     library = importlib.import_module(module)
     sizes = expected["architecture"]
     settings = getattr(library, config)(
-        vocab_size=sizes["n_vocab"], n_layer=sizes["n_layer"], n_embd=sizes["n_embed"], head_size=sizes["head_size"]
+        vocab_size=sizes["n_vocab"], n_layer=sizes["n_layer"], n_embd=sizes["n_embed"], head_size=sizes["head_size"], **more
     )
     model = getattr(library, module.upper())(settings).eval()
     model.load_state_dict(read_safetensors(f"{folder}/{name}.safetensors"), strict=True)
@@ -105,7 +105,7 @@ def trains(file, expression, embeddings, contexts=(1, 7, 48)):
         assert logits.shape == (2, T, V)
         loss.backward()
         for name, p in model.named_parameters():
-            # One token alone does not pass through RWKV-6's decay.
+            # One token alone does not pass through the decay of RWKV-5 and 6.
             if p.grad is None and T > 1 or p.grad is not None and not bool(torch.isfinite(p.grad).all()):
                 missing.append(name)
         losses.append(loss.item())
@@ -119,6 +119,7 @@ def trains(file, expression, embeddings, contexts=(1, 7, 48)):
 
 result = {"recurrences": recurrences(), "models": [trains(*entry) for entry in json.loads(sys.argv[2])]}
 if len(sys.argv) > 3:
+    result["rwkv5"] = checkpoint(sys.argv[3], "tiny-rwkv-5v2-730K", "rwkv5", "RWKV5Config", n_ffn=256, head_size_divisor=1)
     result["rwkv6"] = checkpoint(sys.argv[3], "tiny-rwkv-6v0-1m", "rwkv6", "RWKV6Config")
     result["rwkv7"] = checkpoint(sys.argv[3], "tiny-rwkv-7v0-834K", "rwkv7", "RWKV7Config")
 print(json.dumps(result))

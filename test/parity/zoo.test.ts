@@ -15,6 +15,7 @@ interface Report {
     readonly missing: readonly string[];
     readonly parameters: number;
   }[];
+  readonly rwkv5?: number;
   readonly rwkv6?: number;
   readonly rwkv7?: number;
 }
@@ -63,7 +64,7 @@ describe('the zoo under PyTorch', { skip: 'missing' in found ? found.missing : f
   });
 
   const skip = checkpoints === null ? 'no ../shared/data/rwkv_tiny here' : false;
-  for (const id of ['rwkv6', 'rwkv7'] as const) {
+  for (const id of ['rwkv5', 'rwkv6', 'rwkv7'] as const) {
     it(`${id} reproduces the published logits of a trained checkpoint`, { skip }, () => {
       const difference = report[id];
       assert.ok(difference !== undefined && difference <= 1e-5, String(difference));
@@ -81,6 +82,8 @@ describe('the sizes of zoo models', () => {
 
   it('are the published ones at published depths and widths', () => {
     const published = [
+      ['rwkv5', 2 * 65536, 24, 1024, 461.7216],
+      ['rwkv5', 2 * 65536, 32, 4096, 7518.04416],
       ['mamba2', 50288, 24, 768, 129.0],
       ['mamba2', 50288, 48, 1024, 368.3],
       ['mamba2', 50288, 64, 2560, 2703],

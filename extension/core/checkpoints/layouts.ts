@@ -98,6 +98,7 @@ function rwkv(
   found: Found,
   version: number,
   expression: (layers: number, width: number, vocab: number) => string,
+  notes: readonly string[] = [],
 ): Layout {
   const [vocab = 0, width = 0] = shapeOf(found, 'emb.weight');
   const layers = layersOf(found.tensors, 'blocks.');
@@ -111,7 +112,7 @@ function rwkv(
     vocab,
     tensors: renamed(found.tensors, (name) => (unused?.test(name) === true ? null : name)),
     expression: () => expression(layers, width, vocab),
-    notes: [],
+    notes,
   };
 }
 
@@ -129,12 +130,18 @@ function rwkv4(found: Found): Layout {
 
 function rwkv5(found: Found): Layout {
   const [heads = 1] = shapeOf(found, 'blocks.0.att.time_decay');
-  const [hidden = 0] = shapeOf(found, 'blocks.0.ffn.key.weight');
+  const [hidden = 0, channels = 0] = shapeOf(found, 'blocks.0.ffn.key.weight');
+  const size = channels / heads;
+  // RWKV-LM trains heads of 64 channels and divides what they read by 8 before its norm; rwkv.cpp's small models do not.
+  const divisor = size === 64 ? 8 : 1;
   return rwkv(
     found,
     5,
     (layers, width, vocab) =>
-      `RWKV5(RWKV5Config(${sized(layers, width, vocab)}, head_size=${width / heads}, n_ffn=${hidden}))`,
+      `RWKV5(RWKV5Config(${sized(layers, width, vocab)}, head_size=${size}, head_size_divisor=${divisor}, n_ffn=${hidden}))`,
+    [
+      `The file does not say what heads are divided by before their norm; ${divisor} is taken for heads of ${size} channels.`,
+    ],
   );
 }
 

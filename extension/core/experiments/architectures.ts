@@ -78,6 +78,17 @@ export const architectures = {
     parameters: llamaParameters,
     expression: (shape) => `Mistral(MistralConfig(${llamaSizes(shape)}, ffn_dim_multiplier=None))`,
   },
+  rwkv5: {
+    name: 'RWKV-5',
+    reference: 'Peng et al. 2024, Eagle and Finch (arXiv 2404.05892)',
+    parameters: (layers, width) => {
+      const hidden = Math.floor((3.5 * width) / 32) * 32;
+      // Six square matrices, the feed-forward pair, and fourteen vectors with ln1 and ln2; ln0 and ln_out.
+      return layers * (6 * width ** 2 + 2 * width * hidden + 14 * width) + 4 * width;
+    },
+    expression: ({ layers, width }) =>
+      `RWKV5(RWKV5Config(vocab_size=V, n_layer=${layers}, n_embd=${width}, head_size=${headSize}))`,
+  },
   rwkv6: {
     name: 'RWKV-6',
     reference: 'Peng et al. 2024, Eagle and Finch (arXiv 2404.05892)',
