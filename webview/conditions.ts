@@ -4,14 +4,22 @@ import { integer } from '../extension/shared/units.js';
 
 const KERNELS: Readonly<Record<Mixer['kernel'], string>> = {
   attention: 'fused attention',
+  wkv4: 'WKV-4',
   wkv6: 'chunked WKV-6',
   wkv7: 'chunked WKV-7',
   gla: 'chunked linear attention',
+  selective_scan: 'selective scan',
+  lstm: 'LSTM',
 };
+
+/** Kernels whose channels keep states of their own. */
+const CHANNELS: ReadonlySet<Mixer['kernel']> = new Set(['wkv4', 'selective_scan', 'lstm']);
 
 function mixerText({ kernel, layers, heads, headSize, window }: Mixer): string {
   const near = window === null ? '' : ` within ${integer(window)} tokens`;
-  return `${layers} × ${KERNELS[kernel]}${near}, ${heads} ${heads === 1 ? 'head' : 'heads'} of ${headSize}`;
+  const parts = CHANNELS.has(kernel) ? 'channel' : 'head';
+  const size = headSize === 1 ? '' : ` of ${headSize}`;
+  return `${layers} × ${KERNELS[kernel]}${near}, ${heads} ${parts}${heads === 1 ? '' : 's'}${size}`;
 }
 
 /** `GPT-2: width 384, 6 × fused attention, 6 heads of 64`; `null` for a run that does not say. */

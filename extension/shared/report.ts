@@ -110,8 +110,9 @@ export interface Control {
 
 /** Layers that mix tokens along the context with one kernel. */
 export interface Mixer {
-  readonly kernel: 'attention' | 'wkv6' | 'wkv7' | 'gla';
+  readonly kernel: 'attention' | 'wkv4' | 'wkv6' | 'wkv7' | 'gla' | 'selective_scan' | 'lstm';
   readonly layers: number;
+  /** Heads, or channels where each keeps a state of its own of `headSize` numbers. */
   readonly heads: number;
   readonly headSize: number;
   /** Tokens a query sees at most, itself included; `null`: all before it. */

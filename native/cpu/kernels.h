@@ -140,6 +140,60 @@ struct GlaArgs {
   const float* dstateOut;
 };
 
+/// A [.., .., size] tensor whose last dim is contiguous: strides of the first two dims.
+struct Rows3 {
+  float* data;
+  int64_t stride[2];
+};
+
+/// wkv4 over [B, T, C], strides of B, T. States are [B, 3 (aa, bb, pp), C] contiguous; `saved` is [B, chunks,
+/// 3, C].
+struct Wkv4Args {
+  int64_t B, T, C;
+  Rows3 y, k, v;
+  const float *logw, *u;  // [C] contiguous
+  const float* stateIn;   // null: nothing yet
+  float* stateOut;        // null: not wanted
+  float* saved;           // null: not wanted (forward); required (gradient)
+  // Gradient only; all assigned. `dy` may have null data (zero).
+  Rows3 dy, dk, dv;
+  float *dlogw, *du;       // [C]
+  float* dstateIn;         // null: not wanted
+  const float* dstateOut;  // null: zero
+};
+
+/// selective_scan over x, dt [B, T, D] and b, c [B, T, N], strides of B, T. States are [B, D, N] contiguous;
+/// `saved` is [B, chunks, N, D].
+struct SelectiveScanArgs {
+  int64_t B, T, D, N;
+  Rows3 y, x, dt, b, c;
+  const float* a;  // [D, N] contiguous
+  const float* stateIn;
+  float* stateOut;
+  float* saved;
+  // Gradient only; all assigned.
+  Rows3 dy, dx, ddt, db, dc;
+  float* da;
+  float* dstateIn;
+  const float* dstateOut;
+};
+
+/// lstm over gates [B, T, 4H] (input, forget, cell, output: what they get from the layer's input), strides of
+/// B, T. cells and active (the gates after their functions) are [B, T, H] and [B, T, 4H] contiguous.
+struct LstmArgs {
+  int64_t B, T, H;
+  bool bf16;  // round both sides of the recurrent product to bf16 and sum in f32
+  Rows3 y, gates;
+  const float* weight;    // [4H, H] contiguous
+  const float *h0, *c0;   // [B, H] contiguous; null: zero
+  float* cellOut;         // [B, H]; null: not wanted
+  float *active, *cells;  // null: not wanted (forward); required (gradient)
+  // Gradient only; all assigned.
+  Rows3 dy, dgates;
+  float *dh0, *dc0;       // null: not wanted
+  const float* dcellOut;  // null: zero
+};
+
 /// Layer norm (kind 0) and RMS norm (kind 1) over rows of n, G groups with their own weight and bias [G, n].
 struct NormArgs {
   int64_t R, G, n;
@@ -272,6 +326,12 @@ struct FusedArgs {
   X(wkv6Grad, Wkv6Args)                           \
   X(wkv7, Wkv7Args)                               \
   X(wkv7Grad, Wkv7Args)                           \
+  X(wkv4, Wkv4Args)                               \
+  X(wkv4Grad, Wkv4Args)                           \
+  X(selectiveScan, SelectiveScanArgs)             \
+  X(selectiveScanGrad, SelectiveScanArgs)         \
+  X(lstm, LstmArgs)                               \
+  X(lstmGrad, LstmArgs)                           \
   X(gla, GlaArgs)                                 \
   X(glaGrad, GlaArgs)                             \
   X(norm, NormArgs)                               \

@@ -13,7 +13,9 @@
 
 namespace crossover::CROSSOVER_ARCH::math {
 
+#ifndef CROSSOVER_INLINE
 #define CROSSOVER_INLINE static inline __attribute__((always_inline))
+#endif
 
 CROSSOVER_INLINE float asFloat(int32_t bits) {
   float value;

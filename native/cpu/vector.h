@@ -13,7 +13,9 @@
 #define CROSSOVER_ARCH portable
 #endif
 
+#ifndef CROSSOVER_INLINE
 #define CROSSOVER_INLINE inline __attribute__((always_inline))
+#endif
 
 namespace crossover {
 namespace CROSSOVER_ARCH {

@@ -407,3 +407,34 @@ for (const tokens of [5, 70])
       return withState ? outputs : outputs.slice(0, 1);
     });
   }
+
+for (const tokens of [5, 19])
+  for (const withState of [false, true]) {
+    check(`wkv4 T=${tokens} state=${withState}`, (g, random) => {
+      const given = (shape: number[], low = -1, high = 1): ValueId =>
+        g.parameter(randomArray(shape, random, low, high));
+      const inputs = [given([3], -0.9, -0.1), given([3]), given([2, tokens, 3]), given([2, tokens, 3])];
+      if (withState) {
+        const rows = [given([2, 1, 3]), given([2, 1, 3], 0.5, 1.5), given([2, 1, 3])];
+        inputs.push(g.one('cat', rows, { dim: 1 }));
+      }
+      const outputs = g.emit('wkv4', inputs);
+      return withState ? outputs : outputs.slice(0, 1);
+    });
+    check(`selective_scan T=${tokens} state=${withState}`, (g, random) => {
+      const given = (shape: number[], low = -1, high = 1): ValueId =>
+        g.parameter(randomArray(shape, random, low, high));
+      const inputs = [given([2, tokens, 3]), given([2, tokens, 3], 0.1, 0.9), given([3, 4], -1.5, -0.1)];
+      inputs.push(given([2, tokens, 4]), given([2, tokens, 4]));
+      if (withState) inputs.push(given([2, 3, 4]));
+      const outputs = g.emit('selective_scan', inputs);
+      return withState ? outputs : outputs.slice(0, 1);
+    });
+    check(`lstm T=${tokens} state=${withState}`, (g, random) => {
+      const given = (shape: number[]): ValueId => g.parameter(randomArray(shape, random));
+      const inputs = [given([2, tokens, 12]), given([12, 3])];
+      if (withState) inputs.push(given([2, 3]), given([2, 3]));
+      const outputs = g.emit('lstm', inputs);
+      return withState ? outputs : outputs.slice(0, 1);
+    });
+  }

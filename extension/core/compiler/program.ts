@@ -126,6 +126,10 @@ export const OPCODES = [
   'wkv7',
   /** (dr, dlogw, dk, dv, da, db, dstateIn?, dy, dstateOut?, saved, r, logw, k, v, a, b, stateIn?). */
   'wkv7_grad',
+  /** (y [B, T, C], stateOut [B, 3, C]?, saved [B, chunks, 3, C]?, logw [C], u [C], k, v [B, T, C], stateIn?). States are rows aa, bb, pp. */
+  'wkv4',
+  /** (dlogw, du, dk, dv, dstateIn?, dy, dstateOut?, saved, logw, u, k, v). */
+  'wkv4_grad',
   /**
    * (y [B, T, H, P], stateOut [B, H, N, P]?, saved f32 [x]?, q, k [B, T, G, N], v [B, T, H, P], logw [B, T, H, N or 1],
    * stateIn?). floats: scale. Key head h / (H / G) serves head h. `saved` holds one N x P
@@ -134,6 +138,18 @@ export const OPCODES = [
   'gla',
   /** (dq, dk, dv, dlogw?, dstateIn?, dy, dstateOut?, saved, q, k, v, logw). floats: scale. */
   'gla_grad',
+  /** (y [B, T, D], stateOut [B, D, N]?, saved [B, chunks, N, D]?, x, dt [B, T, D], A [D, N], B, C [B, T, N], stateIn?). */
+  'selective_scan',
+  /** (dx, ddt, dA, dB, dC, dstateIn?, dy, dstateOut?, saved, x, dt, A, B, C). */
+  'selective_scan_grad',
+  /**
+   * (y [B, T, H], cell [B, H]?, active [B, T, 4H]?, cells [B, T, H]?, gates [B, T, 4H], weight [4H, H], h0 [B, H]?,
+   * c0?). Gates: input, forget, cell, output. `active` and `cells` are kept for the gradient. ints: bf16 (round both sides
+   * of the recurrent product).
+   */
+  'lstm',
+  /** (dgates, dh0?, dc0?, dy, dcell?, weight, active, cells, c0?). ints: bf16. */
+  'lstm_grad',
   /** (out [N, D], weight [V, D], index i64 [N]). Out-of-range index stops the program with an error. */
   'embedding',
   /** (dweight [V, D], dout [N, D], index [N]). ints: accumulate (else dweight is zeroed first). Deterministic. */
@@ -201,7 +217,7 @@ export const FUSED_OPS = [
 ] as const;
 export type FusedOp = (typeof FUSED_OPS)[number];
 
-/** Chunk length of the WKV kernels: states are saved at every chunk start. */
+/** Chunk length of the WKV and scan kernels: states are saved at every chunk start. */
 export const WKV_CHUNK = 16;
 
 /** Chunk length of the kernel of gated linear attention. */

@@ -52,6 +52,13 @@ Call prepareCall(const Site& site) {
     case Opcode::gla:
     case Opcode::gla_grad:
       return prepareSequence(site);
+    case Opcode::wkv4:
+    case Opcode::wkv4_grad:
+    case Opcode::selective_scan:
+    case Opcode::selective_scan_grad:
+    case Opcode::lstm:
+    case Opcode::lstm_grad:
+      return prepareScan(site);
     case Opcode::gather:
     case Opcode::scatter:
     case Opcode::cumulate:

@@ -7,6 +7,7 @@ import type { NdArray } from '../ops/operation.js';
 import { operation } from '../ops/table.js';
 import { GLA_CHUNK, type Instruction, type Opcode } from '../program.js';
 import { type Memory, indices } from './memory.js';
+import { SCAN_KERNELS } from './scans.js';
 
 type Operands = readonly (Memory | null)[];
 type Run = (operands: Operands, instruction: Instruction) => void;
@@ -280,6 +281,7 @@ export const KERNELS: Readonly<Record<Exclude<Opcode, 'fused' | 'constant'>, Run
   wkv7_grad: wkvGrad('wkv7'),
   gla,
   gla_grad: glaGrad,
+  ...SCAN_KERNELS,
   embedding: ([out, weight, index]) => reference('embedding', [out!], [weight!, index!], {}),
   embedding_grad: embeddingGrad,
   gather: ([out, x, index], { ints }) => reference('gather', [out!], [x!, index!], { dim: ints[0]! }),

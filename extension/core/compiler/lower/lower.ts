@@ -7,6 +7,7 @@ import { INDEXING_RULES } from './indexing.js';
 import type { Buffer } from './kernel.js';
 import { Lowering, type Part } from './lowering.js';
 import { NEURAL_RULES } from './neural.js';
+import { SCAN_RULES } from './scans.js';
 import { Placer } from './place.js';
 import { productRule } from './products.js';
 import { RANDOM_RULES } from './random.js';
@@ -18,6 +19,7 @@ const RULES: Readonly<Record<string, KernelRule>> = {
   matmul: productRule,
   linear: productRule,
   ...NEURAL_RULES,
+  ...SCAN_RULES,
   ...INDEXING_RULES,
   ...RANDOM_RULES,
 };

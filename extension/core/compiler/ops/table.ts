@@ -3,6 +3,7 @@ import { attentionRows } from './attention.js';
 import { convolutionRows } from './convolution.js';
 import { glaRows } from './gla.js';
 import { indexingRows } from './indexing.js';
+import { lstmRows } from './lstm.js';
 import { lossRows } from './losses.js';
 import { normRows } from './norms.js';
 import { GraphError, type Operation } from './operation.js';
@@ -11,8 +12,10 @@ import { productRows } from './products.js';
 import { randomRows } from './random.js';
 import { recurrenceRows } from './recurrences.js';
 import { reductionRows } from './reductions.js';
+import { selectiveScanRows } from './selectiveScan.js';
 import { viewRows } from './views.js';
 import { weightedAttentionRows } from './weightedAttention.js';
+import { wkv4Rows } from './wkv4.js';
 
 const families = [
   viewRows,
@@ -27,6 +30,9 @@ const families = [
   convolutionRows,
   recurrenceRows,
   glaRows,
+  wkv4Rows,
+  selectiveScanRows,
+  lstmRows,
   randomRows,
 ];
 

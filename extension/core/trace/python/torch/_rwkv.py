@@ -14,6 +14,7 @@ from ._gla import gla
 from ._pointwise import assign, result
 from ._reduce import max as reduce_max
 from ._join import padded
+from ._scans import lstm, selective_scan, wkv4
 from ._types import Size
 from .autograd.function import Function
 from .nn import functional as F
@@ -29,7 +30,7 @@ def wkv7(r, logw, k, v, a, b, state=None):
     return _recurrence("wkv7", (r, logw, k, v, a, b), None, state)
 
 
-NATIVE = {"gla": gla, "wkv6": wkv6, "wkv7": wkv7}
+NATIVE = {"gla": gla, "lstm": lstm, "selective_scan": selective_scan, "wkv4": wkv4, "wkv6": wkv6, "wkv7": wkv7}
 
 
 def _recurrence(op, sequences, u, state):
@@ -133,17 +134,9 @@ def wkv5_flat(B, T_, C, H, r, k, v, w, u, y):
 
 
 @_differentiable
-def wkv4(B, T_, C, w, u, k, v, y):
-    """RWKV-4: y_t = (a + e^(u+k_t) v_t) / (b + e^(u+k_t)), a and b decayed sums. Heads of one channel of `wkv6`;
-    keys are limited to 60, as the first RWKV files do, so that e^k stays finite in float32."""
-    size = (B, T_, C, 1)
-    key = k.float().clamp(max=60.0).exp().view(size)
-    logw = w.float().view(1, 1, C, 1).expand(size)
-    bonus = u.float().exp().view(C, 1)
-    ones = key.new_ones(size)
-    total = wkv6(ones, key, v.float().view(size), logw, bonus)[0]
-    weight = wkv6(ones, key, ones, logw, bonus)[0]
-    _into(y, total / weight)
+def wkv4_flat(B, T_, C, w, u, k, v, y):
+    """RWKV-4: w is the log decay already, [C]; k, v, y [B, T, C]."""
+    _into(y, wkv4(w.float(), u, k.float(), v)[0])
 
 
 # RWKV-7's fused pointwise kernels, which return tensors. x, k, v, a ... [B, T, C]; vectors [C]; heads of 64.
@@ -234,7 +227,7 @@ def head_l2wrap_ce(hidden, weight, targets, rows):
 KERNELS = {
     "wind_backstepping": wind, "wind": wind, "rwkv7_clampw": clampw, "rwkv7_clampw_v3": clampw,
     "wkv7": wkv7_flat, "wkv7g": wkv7_flat, "wkv6": wkv6_flat, "rwkv6": wkv6_flat, "wkv6state": wkv6_state,
-    "wkv5": wkv5_flat, "rwkv5": wkv5_flat, "wkv": wkv4, "rwkv7_tmix_mix6_bf16_v5": mix6,
+    "wkv5": wkv5_flat, "rwkv5": wkv5_flat, "wkv": wkv4_flat, "rwkv7_tmix_mix6_bf16_v5": mix6,
     "rwkv7_tmix_kk_pre_bf16_v5": kk_pre, "rwkv7_tmix_lnx_rkvres_xg_bf16_v1": lnx_rkvres_xg,
     "rwkv7_tmix_a_gate_bf16": a_gate, "rwkv7_tmix_vres_gate_bf16_v3": vres_gate, "rwkv7_cmix_bf16_v5": cmix,
     "rwkv7_l2wrap_ce_bf16_v2": l2wrap_ce, "rwkv7_head_l2wrap_ce_bf16_v4": head_l2wrap_ce,

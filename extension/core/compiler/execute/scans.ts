@@ -1,0 +1,55 @@
+/** Recurrences with a vector state, in the reference executor: operands to the inputs and outputs of the operation. */
+import { operation } from '../ops/table.js';
+import type { Instruction, Opcode } from '../program.js';
+import type { Memory } from './memory.js';
+
+type Operands = readonly (Memory | null)[];
+type Run = (operands: Operands, instruction: Instruction) => void;
+
+/** Runs an operation that may make more than is wanted: its own rule says how large everything is. */
+function evaluate(
+  op: string,
+  outputs: Operands,
+  inputs: Operands,
+  attrs: Readonly<Record<string, boolean>>,
+): void {
+  const given = inputs.filter((memory) => memory !== null);
+  const types = given.map((memory) => ({ dtype: memory.dtype, shape: memory.shape }));
+  const context = { constants: [], random: Math.random, types };
+  const arrays = given.map((memory) => ({ shape: memory.shape, data: memory.read() }));
+  const row = operation(op);
+  const results = row.evaluate!(arrays, attrs, row.infer(types, attrs, undefined), context);
+  outputs.forEach((memory, i) => memory?.write(results[i]!.data));
+}
+
+/** (`outputs` outputs, inputs..); all that is kept for the gradient is made. */
+const scan =
+  (op: string, outputs: number): Run =>
+  (operands) =>
+    evaluate(op, operands.slice(0, outputs), operands.slice(outputs), { save: true });
+
+/** (gradients.., dstateIn?, dy, dstateOut?, saved, inputs..) */
+const scanGrad =
+  (op: string, count: number): Run =>
+  (operands) => {
+    const outputs = operands.slice(0, count + 1);
+    const [dy, dstateOut, saved, ...inputs] = operands.slice(count + 1);
+    const attrs = { stateIn: outputs[count] !== null, stateOut: dstateOut !== null };
+    evaluate(op, outputs, [dy!, ...inputs, saved!, dstateOut!], attrs);
+  };
+
+function lstmGrad([dgates, dh0, dc0, dy, dcell, weight, active, cells, c0]: Operands): void {
+  const attrs = { stateIn: c0 !== null, stateOut: dcell !== null };
+  evaluate('lstm_grad', [dgates!, dh0!, dc0!], [dy!, weight!, active!, cells!, c0!, dcell!], attrs);
+}
+
+export type ScanOpcode = Extract<Opcode, `wkv4${string}` | `selective_scan${string}` | `lstm${string}`>;
+
+export const SCAN_KERNELS: Readonly<Record<ScanOpcode, Run>> = {
+  wkv4: scan('wkv4', 3),
+  wkv4_grad: scanGrad('wkv4_grad', 4),
+  selective_scan: scan('selective_scan', 3),
+  selective_scan_grad: scanGrad('selective_scan_grad', 5),
+  lstm: scan('lstm', 4),
+  lstm_grad: lstmGrad,
+};

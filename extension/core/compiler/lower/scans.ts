@@ -1,0 +1,93 @@
+/** Recurrences with a vector state: wkv4, selective_scan and lstm. */
+import type { Node } from '../graph.js';
+import type { Opcode } from '../program.js';
+import { type Lowering, unitRows } from './lowering.js';
+import { contiguous } from './neural.js';
+import type { Accept, Call, KernelRule } from './rule.js';
+import { flagAttr } from './table.js';
+import type { View } from './view.js';
+
+/** Rows of sequences [B, T, ..] may have any strides outside; all else is row-major. */
+function sequences(places: ReadonlySet<number>): (lowering: Lowering, node: Node, index: number) => Accept {
+  return (_, __, index) => (places.has(index) ? unitRows : contiguous);
+}
+
+function list(call: Call, count: number, first = 0): View[] {
+  return Array.from({ length: count }, (_, i) => call.input(first + i));
+}
+
+/** `count` inputs, of which `places` are sequences, and perhaps a state; (y, state?, saved?). */
+function scan(op: Opcode, count: number, places: readonly number[]): KernelRule {
+  return {
+    input: sequences(new Set(places)),
+    output: sequences(new Set([0])),
+    emit: (call) => {
+      const outputs = [call.output(0), call.optionalOutput(1), call.optionalOutput(2)];
+      call.emit(op, outputs, [...list(call, count), call.optionalInput(count)]);
+    },
+  };
+}
+
+/** Inputs (dy, the forward operation's, saved, dstate?); one gradient per input and perhaps one of the state. */
+function scanGrad(op: Opcode, count: number, places: readonly number[]): KernelRule {
+  return {
+    input: sequences(new Set([0, ...places.map((place) => place + 1)])),
+    output: sequences(new Set(places)),
+    emit: (call) => {
+      const [takes, gives] = [flagAttr(call.node, 'stateIn'), flagAttr(call.node, 'stateOut')];
+      const gradients = Array.from({ length: count }, (_, i) => call.output(i));
+      const [dy, saved] = [call.input(0), call.input(count + 1)];
+      const dstateOut = gives ? call.input(count + 2) : null;
+      call.emit(
+        op,
+        [...gradients, takes ? call.optionalOutput(count) : null],
+        [dy, dstateOut, saved, ...list(call, count, 1)],
+      );
+    },
+  };
+}
+
+const precision = ({ lowering }: Call): number[] => [lowering.bf16 ? 1 : 0];
+
+const lstm: KernelRule = {
+  input: sequences(new Set([0])),
+  output: sequences(new Set([0])),
+  emit: (call) => {
+    const saves = call.node.outputs.length > 2;
+    const outputs = [
+      call.output(0),
+      call.optionalOutput(1),
+      saves ? call.output(2) : null,
+      saves ? call.output(3) : null,
+    ];
+    const states = [call.optionalInput(2), call.optionalInput(3)];
+    call.emit('lstm', outputs, [call.input(0), call.input(1), ...states], precision(call));
+  },
+};
+
+const lstmGrad: KernelRule = {
+  input: sequences(new Set([0])),
+  output: sequences(new Set([0])),
+  emit: (call) => {
+    const [takes, gives] = [flagAttr(call.node, 'stateIn'), flagAttr(call.node, 'stateOut')];
+    const dstates = takes ? [call.optionalOutput(1), call.optionalOutput(2)] : [null, null];
+    const [dy, weight, active, cells] = list(call, 4);
+    const c0 = takes ? call.input(4) : null;
+    const dcell = gives ? call.input(takes ? 5 : 4) : null;
+    call.emit(
+      'lstm_grad',
+      [call.output(0), ...dstates],
+      [dy!, dcell, weight!, active!, cells!, c0],
+      precision(call),
+    );
+  },
+};
+
+export const SCAN_RULES: Readonly<Record<string, KernelRule>> = {
+  wkv4: scan('wkv4', 4, [2, 3]),
+  wkv4_grad: scanGrad('wkv4_grad', 4, [2, 3]),
+  selective_scan: scan('selective_scan', 5, [0, 1, 3, 4]),
+  selective_scan_grad: scanGrad('selective_scan_grad', 5, [0, 1, 3, 4]),
+  lstm,
+  lstm_grad: lstmGrad,
+};
