@@ -185,7 +185,7 @@ class Replay:
             return F.conv1d(args[0], args[1], bias, attrs["stride"], attrs["padding"], attrs["dilation"], attrs["groups"])
         if op == "dropout":
             raise AssertionError("replay needs models without dropout")
-        if op in ("wkv6", "wkv7"):
+        if op in ("lstm", "selective_scan", "wkv4", "wkv6", "wkv7"):
             import ops
 
             return tuple(getattr(ops, op)(*args))

@@ -40,8 +40,9 @@ def checkpoint(folder, name, module, config, **more):
         expected = json.load(file)
     library = importlib.import_module(module)
     sizes = expected["architecture"]
+    heads = {} if sizes["head_size"] is None else {"head_size": sizes["head_size"]}
     settings = getattr(library, config)(
-        vocab_size=sizes["n_vocab"], n_layer=sizes["n_layer"], n_embd=sizes["n_embed"], head_size=sizes["head_size"], **more
+        vocab_size=sizes["n_vocab"], n_layer=sizes["n_layer"], n_embd=sizes["n_embed"], **heads, **more
     )
     model = getattr(library, module.upper())(settings).eval()
     model.load_state_dict(read_safetensors(f"{folder}/{name}.safetensors"), strict=True)
@@ -75,6 +76,16 @@ def recurrences():
                 term = term @ (torch.diag_embed(logw[:, i].exp()) + torch.einsum("bhi,bhj->bhij", a[:, i], b[:, i]))
             unrolled7[:, t] += torch.einsum("bhij,bhj->bhi", term, r[:, t])
 
+    u4, logw4 = torch.randn(N, dtype=torch.float64), -torch.rand(N, dtype=torch.float64)
+    k4, v4 = k[:, :, 0], v[:, :, 0]
+    y4, end4 = ops.wkv4(logw4, u4, k4, v4)
+    unrolled4 = torch.zeros_like(y4)
+    for t in range(T):
+        weights = [torch.exp((u4 if j == t else (t - 1 - j) * logw4) + k4[:, j]) for j in range(t + 1)]
+        unrolled4[:, t] = sum(w * v4[:, j] for j, w in enumerate(weights)) / sum(weights)
+    y4a, state = ops.wkv4(logw4, u4, k4[:, :4], v4[:, :4])
+    y4b, state4 = ops.wkv4(logw4, u4, k4[:, 4:], v4[:, 4:], state)
+
     def cut(inputs, at):
         return [x[:, :at] for x in inputs], [x[:, at:] for x in inputs]
 
@@ -85,6 +96,8 @@ def recurrences():
     y7a, state = ops.wkv7(*first)
     y7b, state7 = ops.wkv7(*second, state)
     return {
+        "wkv4Unrolled": largest(y4, unrolled4),
+        "wkv4Cut": max(largest(torch.cat((y4a, y4b), 1), y4), largest(state4, end4)),
         "wkv6Unrolled": largest(y6, unrolled6),
         "wkv7Unrolled": largest(y7, unrolled7),
         "wkv6Cut": max(largest(torch.cat((y6a, y6b), 1), y6), largest(state6, end6)),
@@ -119,6 +132,7 @@ def trains(file, expression, embeddings, contexts=(1, 7, 48)):
 
 result = {"recurrences": recurrences(), "models": [trains(*entry) for entry in json.loads(sys.argv[2])]}
 if len(sys.argv) > 3:
+    result["rwkv4"] = checkpoint(sys.argv[3], "tiny-rwkv-4v0-660K", "rwkv4", "RWKV4Config", n_ffn=256)
     result["rwkv5"] = checkpoint(sys.argv[3], "tiny-rwkv-5v2-730K", "rwkv5", "RWKV5Config", n_ffn=256, head_size_divisor=1)
     result["rwkv6"] = checkpoint(sys.argv[3], "tiny-rwkv-6v0-1m", "rwkv6", "RWKV6Config")
     result["rwkv7"] = checkpoint(sys.argv[3], "tiny-rwkv-7v0-834K", "rwkv7", "RWKV7Config")

@@ -15,6 +15,7 @@ interface Report {
     readonly missing: readonly string[];
     readonly parameters: number;
   }[];
+  readonly rwkv4?: number;
   readonly rwkv5?: number;
   readonly rwkv6?: number;
   readonly rwkv7?: number;
@@ -43,7 +44,7 @@ describe('the zoo under PyTorch', { skip: 'missing' in found ? found.missing : f
   });
 
   it('recurrences equal their unrolled sums, and carry their state', () => {
-    assert.deepEqual(Object.keys(report.recurrences).length, 4);
+    assert.deepEqual(Object.keys(report.recurrences).length, 6);
     for (const [name, difference] of Object.entries(report.recurrences)) {
       assert.ok(difference < 1e-12, `${name}: ${difference}`);
     }
@@ -64,7 +65,7 @@ describe('the zoo under PyTorch', { skip: 'missing' in found ? found.missing : f
   });
 
   const skip = checkpoints === null ? 'no ../shared/data/rwkv_tiny here' : false;
-  for (const id of ['rwkv5', 'rwkv6', 'rwkv7'] as const) {
+  for (const id of ['rwkv4', 'rwkv5', 'rwkv6', 'rwkv7'] as const) {
     it(`${id} reproduces the published logits of a trained checkpoint`, { skip }, () => {
       const difference = report[id];
       assert.ok(difference !== undefined && difference <= 1e-5, String(difference));

@@ -78,6 +78,13 @@ export const architectures = {
     parameters: llamaParameters,
     expression: (shape) => `Mistral(MistralConfig(${llamaSizes(shape)}, ffn_dim_multiplier=None))`,
   },
+  rwkv4: {
+    name: 'RWKV-4',
+    reference: 'Peng et al. 2023, RWKV: Reinventing RNNs for the Transformer Era (arXiv 2305.13048)',
+    // Five square matrices and the feed-forward pair; seven vectors, ln1 and ln2; ln0 and ln_out.
+    parameters: (layers, width) => layers * (13 * width ** 2 + 11 * width) + 4 * width,
+    expression: ({ layers, width }) => `RWKV4(RWKV4Config(vocab_size=V, n_layer=${layers}, n_embd=${width}))`,
+  },
   rwkv5: {
     name: 'RWKV-5',
     reference: 'Peng et al. 2024, Eagle and Finch (arXiv 2404.05892)',
