@@ -31,12 +31,19 @@ function rank(width: number, factor: number): number {
   return Math.max(32, 32 * (exact - below === 0.5 ? even : Math.round(exact)));
 }
 
-/** Heads of keys and values for a number of query heads: a quarter, as in Llama 3 and Mistral, or the nearest divisor. */
-function keyHeads(heads: number): number {
-  const divisors = Array.from({ length: heads }, (_, i) => i + 1).filter((n) => heads % n === 0);
-  const apart = (n: number): number => Math.abs(Math.log((4 * n) / heads));
+/** The divisor of a whole number that is nearest, by ratio, to another. */
+function nearestDivisor(of: number, wanted: number): number {
+  const divisors = Array.from({ length: of }, (_, i) => i + 1).filter((n) => of % n === 0);
+  const apart = (n: number): number => Math.abs(Math.log(n / wanted));
   return divisors.reduce((best, n) => (apart(n) < apart(best) ? n : best));
 }
+
+/** Heads of keys and values for a number of query heads: a quarter, as in Llama 3 and Mistral, or the nearest divisor. */
+const keyHeads = (heads: number): number => nearestDivisor(heads, heads / 4);
+
+/** RetNet's heads have 256 channels of keys; narrow models have four, so that there are several rates of decay. */
+const retnetHeads = (width: number): number =>
+  nearestDivisor((4 * width) / headSize, Math.max(4, width / 256));
 
 /** Parameters of Llama's blocks and last norm; its feed-forward layer is rounded up to whole heads here. */
 function llamaParameters(layers: number, width: number): number {
@@ -122,6 +129,16 @@ export const architectures = {
     },
     expression: ({ layers, width }) =>
       `RWKV7(RWKV7Config(vocab_size=V, n_layer=${layers}, n_embd=${width}, head_size=${headSize}))`,
+  },
+  retnet: {
+    name: 'RetNet',
+    reference: 'Sun et al. 2023, Retentive Network (arXiv 2307.08621)',
+    heads: retnetHeads,
+    // Queries and keys are square; values, gates and outputs, and the three of the feed-forward layer, are 27/16 as wide.
+    parameters: (layers, width) =>
+      layers * (2 * width ** 2 + 6 * width * ((27 * width) / 16) + 2 * width) + width,
+    expression: ({ layers, width, heads }) =>
+      `RetNet(RetNetConfig(vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}))`,
   },
   mamba2: {
     name: 'Mamba-2',
