@@ -15,11 +15,11 @@ sys.path.insert(0, sys.argv[1])
 
 
 def summary(parameter):
-    """Shape, moments and bounds; values of small tensors, extreme singular values of matrices."""
+    """Shape, moments and bounds; values of small tensors and of equal rows, extreme singular values of matrices."""
     x = parameter.detach().double()
     out = {"shape": list(x.shape), "mean": x.mean().item(), "max": x.max().item(), "min": x.min().item()}
     out["deviation"] = x.std(correction=0).item()
-    if x.numel() <= 1024 or out["deviation"] == 0:
+    if x.numel() <= 1024 or bool((x == x[:1]).all()):
         out["values"] = x.flatten()[:1024].tolist()
     if x.dim() == 2 and out["deviation"] > 0:
         singular = torch.linalg.svdvals(x)

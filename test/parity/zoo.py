@@ -86,6 +86,24 @@ def recurrences():
     y4a, state = ops.wkv4(logw4, u4, k4[:, :4], v4[:, :4])
     y4b, state4 = ops.wkv4(logw4, u4, k4[:, 4:], v4[:, 4:], state)
 
+    x, dt, A = torch.randn(B, T, H, dtype=torch.float64), torch.rand(B, T, H, dtype=torch.float64), -torch.rand(H, N).double()
+    enters, reads = k[:, :, 0], r[:, :, 0]
+    ys, ends = ops.selective_scan(x, dt, A, enters, reads)
+    unrolled_scan = torch.zeros_like(ys)
+    for t in range(T):
+        for j in range(t + 1):
+            kept = torch.exp(dt[:, j + 1 : t + 1].sum(1).unsqueeze(-1) * A)
+            added = (dt[:, j] * x[:, j]).unsqueeze(-1) * enters[:, j].unsqueeze(1)
+            unrolled_scan[:, t] += (kept * added * reads[:, t].unsqueeze(1)).sum(-1)
+    ysa, state = ops.selective_scan(x[:, :4], dt[:, :4], A, enters[:, :4], reads[:, :4])
+    ysb, states = ops.selective_scan(x[:, 4:], dt[:, 4:], A, enters[:, 4:], reads[:, 4:], state)
+
+    layer = torch.nn.LSTM(N, N, batch_first=True, dtype=torch.float64)
+    first = torch.randn(2, B, N, dtype=torch.float64)
+    known, (_, cell) = layer(k4, (first[:1], first[1:]))
+    gates = torch.nn.functional.linear(k4, layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+    yl, endl = ops.lstm(gates, layer.weight_hh_l0, *first)
+
     def cut(inputs, at):
         return [x[:, :at] for x in inputs], [x[:, at:] for x in inputs]
 
@@ -96,6 +114,9 @@ def recurrences():
     y7a, state = ops.wkv7(*first)
     y7b, state7 = ops.wkv7(*second, state)
     return {
+        "lstm": max(largest(yl, known), largest(endl, cell[0])),
+        "scanUnrolled": largest(ys, unrolled_scan),
+        "scanCut": max(largest(torch.cat((ysa, ysb), 1), ys), largest(states, ends)),
         "wkv4Unrolled": largest(y4, unrolled4),
         "wkv4Cut": max(largest(torch.cat((y4a, y4b), 1), y4), largest(state4, end4)),
         "wkv6Unrolled": largest(y6, unrolled6),
@@ -113,8 +134,8 @@ def trains(file, expression, embeddings, contexts=(1, 7, 48)):
     losses, missing, parameters = [], [], 0
     for T in contexts:
         model = eval(expression, vars(library), {"T": T, "V": V})
-        idx = torch.randint(V, (2, T))
-        logits, loss = model(idx, idx)
+        idx, targets = torch.randint(V, (2, 2, T))
+        logits, loss = model(idx, targets)
         assert logits.shape == (2, T, V)
         loss.backward()
         for name, p in model.named_parameters():

@@ -44,7 +44,7 @@ describe('the zoo under PyTorch', { skip: 'missing' in found ? found.missing : f
   });
 
   it('recurrences equal their unrolled sums, and carry their state', () => {
-    assert.deepEqual(Object.keys(report.recurrences).length, 6);
+    assert.deepEqual(Object.keys(report.recurrences).length, 9);
     for (const [name, difference] of Object.entries(report.recurrences)) {
       assert.ok(difference < 1e-12, `${name}: ${difference}`);
     }
@@ -85,6 +85,9 @@ describe('the sizes of zoo models', () => {
     const published = [
       ['rwkv5', 2 * 65536, 24, 1024, 461.7216],
       ['rwkv5', 2 * 65536, 32, 4096, 7518.04416],
+      ['mamba', 50280, 24, 768, 129.135],
+      ['mamba', 50280, 48, 1024, 371.5],
+      ['mamba', 50280, 64, 2560, 2768],
       ['mamba2', 50288, 24, 768, 129.0],
       ['mamba2', 50288, 48, 1024, 368.3],
       ['mamba2', 50288, 64, 2560, 2703],

@@ -55,6 +55,14 @@ function llamaParameters(layers: number, width: number): number {
 const llamaSizes = ({ layers, width, heads }: Shape): string =>
   `dim=${width}, n_layers=${layers}, n_heads=${heads}, n_kv_heads=${keyHeads(heads)}, vocab_size=V, multiple_of=${headSize}`;
 
+/** Parameters of Mamba's mixer and the norm before it: twice the width inside, 16 states, steps of a sixteenth's rank. */
+function mambaLayer(width: number): number {
+  const [inner, states, rank] = [2 * width, 16, Math.ceil(width / 16)];
+  const projections = 3 * width * inner + inner * (rank + 2 * states) + rank * inner;
+  // The convolution has four taps and a bias; each channel a bias of its step, paces and D.
+  return projections + inner * (5 + 1 + states + 1) + width;
+}
+
 /** Parameters of Mamba-2's mixer and the norm before it: twice the width inside, 128 states, one group of B and C. */
 function mamba2Layer(width: number): number {
   const [inner, states] = [2 * width, 2 * 128];
@@ -139,6 +147,13 @@ export const architectures = {
       layers * (2 * width ** 2 + 6 * width * ((27 * width) / 16) + 2 * width) + width,
     expression: ({ layers, width, heads }) =>
       `RetNet(RetNetConfig(vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}))`,
+  },
+  mamba: {
+    name: 'Mamba',
+    reference: 'Gu and Dao 2023, Mamba (arXiv 2312.00752)',
+    parameters: (layers, width) => layers * mambaLayer(width) + width,
+    expression: ({ layers, width }) =>
+      `Mamba(MambaConfig(vocab_size=V, n_layer=${layers}, d_model=${width}))`,
   },
   mamba2: {
     name: 'Mamba-2',
