@@ -148,6 +148,13 @@ export const architectures = {
     expression: ({ layers, width, heads }) =>
       `RetNet(RetNetConfig(vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}))`,
   },
+  lstm: {
+    name: 'LSTM',
+    reference: 'Hochreiter and Schmidhuber 1997, Long Short-Term Memory',
+    // Two matrices and two biases for four gates, and a norm; the last norm.
+    parameters: (layers, width) => layers * (8 * width ** 2 + 10 * width) + 2 * width,
+    expression: ({ layers, width }) => `LSTM(LSTMConfig(vocab_size=V, n_layer=${layers}, n_embd=${width}))`,
+  },
   mamba: {
     name: 'Mamba',
     reference: 'Gu and Dao 2023, Mamba (arXiv 2312.00752)',

@@ -1,8 +1,8 @@
-"""Recurrent layers and their cells, unrolled over the sequence."""
+"""Recurrent layers and their cells: LSTM as one operation per layer and direction, the others unrolled over the sequence."""
 
 import math
 
-from ... import _create, _join
+from ... import _create, _join, _scans
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -85,10 +85,7 @@ class RNNBase(Module):
             x = input.transpose(0, 1) if self.batch_first else input
         directions = 2 if self.bidirectional else 1
         parts = 2 if self.step is _lstm_step else 1
-        if hx is None:
-            zero = _create.zeros(self.num_layers * directions, x.shape[1], self.hidden_size, dtype=x.dtype, device=x.device)
-            hx = (zero,) * parts
-        elif parts == 1:
+        if hx is not None and parts == 1:
             hx = (hx,)
         last = [[] for _ in range(parts)]
         for layer in range(self.num_layers):
@@ -96,7 +93,7 @@ class RNNBase(Module):
                 x = F.dropout(x, self.dropout, self.training)
             sides = []
             for side, suffix in enumerate(self._suffixes(layer)):
-                state = tuple(part[layer * directions + side] for part in hx)
+                state = None if hx is None else tuple(part[layer * directions + side] for part in hx)
                 output, state = self._run(x, state, suffix, side == 1)
                 sides.append(output)
                 for kept, part in zip(last, state):
@@ -110,6 +107,9 @@ class RNNBase(Module):
         return x, state if parts == 2 else state[0]
 
     def _run(self, x, state, suffix, backwards):
+        """One layer in one direction: x [T, B, C] and a state of [B, H] each, or None for zeros, to y [T, B, H] and a state."""
+        if state is None:
+            state = (_create.zeros(x.shape[1], self.hidden_size, dtype=x.dtype, device=x.device),)
         weight, bias = getattr(self, "weight_hh" + suffix), getattr(self, "bias_hh" + suffix) if self.bias else None
         gates = F.linear(x, getattr(self, "weight_ih" + suffix), getattr(self, "bias_ih" + suffix) if self.bias else None)
         outputs = [None] * x.shape[0]
@@ -133,6 +133,13 @@ class RNN(RNNBase):
 
 class LSTM(RNNBase):
     gates, step = 4, staticmethod(_lstm_step)
+
+    def _run(self, x, state, suffix, backwards):
+        weight_x, weight_h = getattr(self, "weight_ih" + suffix), getattr(self, "weight_hh" + suffix)
+        bias = getattr(self, "bias_ih" + suffix) + getattr(self, "bias_hh" + suffix) if self.bias else None
+        gates = F.linear(x.transpose(0, 1), weight_x, bias)
+        y, cell = _scans.lstm(gates.flip(1) if backwards else gates, weight_h, *(state or ()))
+        return (y.flip(1) if backwards else y).transpose(0, 1), (y[:, -1], cell)
 
 
 class GRU(RNNBase):
