@@ -34,7 +34,7 @@ const expressions: Readonly<Record<string, string>> = {
 };
 
 function request(file: string, expression: string): object {
-  const siblings = [file, ...['ops.py', 'llama.py'].map((name) => path.join(path.dirname(file), name))];
+  const siblings = [file, ...['ops.py', 'llama.py', 'mamba2.py'].map((name) => path.join(path.dirname(file), name))];
   const sources = Object.fromEntries(
     siblings.flatMap((name): [string, string][] => {
       try {

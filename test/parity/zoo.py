@@ -151,7 +151,16 @@ def trains(file, expression, embeddings, contexts=(1, 7, 48)):
     return {"losses": losses, "missing": missing, "parameters": parameters}
 
 
-result = {"recurrences": recurrences(), "models": [trains(*entry) for entry in json.loads(sys.argv[2])]}
+def hybrid():
+    """The hybrid's layers at the study's two sizes, and its parameters at the larger; nothing is allocated."""
+    library = importlib.import_module("mamba2_hybrid")
+    with torch.device("meta"):
+        model = library.Mamba2Hybrid(library.Mamba2HybridConfig())
+    patterns = [library.arrangement(layers) for layers in (56, 48)]
+    return {"patterns": patterns, "parameters": sum(p.numel() for p in model.parameters())}
+
+
+result = {"hybrid": hybrid(), "recurrences": recurrences(), "models": [trains(*entry) for entry in json.loads(sys.argv[2])]}
 if len(sys.argv) > 3:
     result["rwkv4"] = checkpoint(sys.argv[3], "tiny-rwkv-4v0-660K", "rwkv4", "RWKV4Config", n_ffn=256)
     result["rwkv5"] = checkpoint(sys.argv[3], "tiny-rwkv-5v2-730K", "rwkv5", "RWKV5Config", n_ffn=256, head_size_divisor=1)

@@ -16,6 +16,7 @@ interface Report {
     readonly parameters: number;
   }[];
   readonly rwkv4?: number;
+  readonly hybrid: { readonly patterns: readonly string[]; readonly parameters: number };
   readonly rwkv5?: number;
   readonly rwkv6?: number;
   readonly rwkv7?: number;
@@ -56,6 +57,14 @@ describe('the zoo under PyTorch', { skip: 'missing' in found ? found.missing : f
       // Fresh models know nothing: about ln 65. RWKV's larger head initialisation spreads that a little.
       for (const loss of losses) assert.ok(loss > 3 && loss < 6, `${models[index]!.label}: ${loss}`);
     }
+  });
+
+  it('the hybrid has the layers and the size of the study', () => {
+    assert.deepEqual(report.hybrid.patterns, [
+      'M-M-M--M-M*-M-M-M-M--M*-M-M-M-M-M*--M-M-M-M-M*-M--M-M-M-',
+      'M-M-M--M-*M-M-M-M--*M-M-M-M-*M--M-M-M-*M-M--M-M-',
+    ]);
+    assert.ok(Math.abs(report.hybrid.parameters / 8.66e9 - 1) < 2e-3, String(report.hybrid.parameters));
   });
 
   it('models have the parameters that are shown', () => {

@@ -28,6 +28,12 @@ const cases = [
  */
 const moved = '[p.data.add_(torch.randn(p.shape) * 0.02) for p in model.parameters()]';
 
+/**
+ * GLA norms what a head reads, without anything added: at the first token that is a value times q.k, whose sign alone is
+ * left, and its gradient grows as q.k comes near 0. There PyTorch itself is 3e-5 from float64, and so are we (2e-5).
+ */
+const bounds: Readonly<Record<string, number>> = { gla: 6e-5 };
+
 interface Report {
   readonly passed: boolean;
   readonly loss: { readonly relative: number };
@@ -52,7 +58,7 @@ describe('verify of the zoo', { skip }, () => {
       const zero = report.gradients.filter(({ verdict }) => verdict === 'equal').map((one) => one.name);
       assert.deepEqual(zero, []);
       assert.ok(report.loss.relative <= 1e-6, `loss: ${report.loss.relative}`);
-      assert.ok(report.largestGradient <= 2e-5, `gradients: ${report.largestGradient}`);
+      assert.ok(report.largestGradient <= (bounds[name] ?? 2e-5), `gradients: ${report.largestGradient}`);
     });
   }
 });

@@ -45,11 +45,13 @@ const keyHeads = (heads: number): number => nearestDivisor(heads, heads / 4);
 const retnetHeads = (width: number): number =>
   nearestDivisor((4 * width) / headSize, Math.max(4, width / 256));
 
-/** Parameters of Llama's blocks and last norm; its feed-forward layer is rounded up to whole heads here. */
+/** Inner size of a SwiGLU layer, 8/3 of the width, rounded up to whole heads here. */
+const gatedSize = (width: number): number => Math.ceil(Math.floor((8 * width) / 3) / headSize) * headSize;
+
+/** Parameters of Llama's blocks and last norm. */
 function llamaParameters(layers: number, width: number): number {
   const kv = headSize * keyHeads(width / headSize);
-  const hidden = Math.ceil(Math.floor((8 * width) / 3) / headSize) * headSize;
-  return layers * (2 * width ** 2 + 2 * width * kv + 3 * width * hidden + 2 * width) + width;
+  return layers * (2 * width ** 2 + 2 * width * kv + 3 * width * gatedSize(width) + 2 * width) + width;
 }
 
 const llamaSizes = ({ layers, width, heads }: Shape): string =>
@@ -70,6 +72,13 @@ function mamba2Layer(width: number): number {
   const projections = width * (2 * inner + states + heads) + inner * width;
   // The convolution has four taps and a bias; each head dt_bias, A_log and D.
   return projections + 5 * (inner + states) + 3 * heads + inner + width;
+}
+
+/** Layers of each kind in the hybrid: 8% attention, but one at least, half feed-forward, the others Mamba-2. */
+export function hybridLayers(layers: number): Readonly<Record<'attention' | 'mlp' | 'mamba2', number>> {
+  const attention = Math.max(1, Math.floor(0.08 * layers + 0.5));
+  const mlp = Math.floor(layers / 2);
+  return { attention, mlp, mamba2: layers - attention - mlp };
 }
 
 /** In the order in which they are shown. */
@@ -148,6 +157,31 @@ export const architectures = {
     expression: ({ layers, width, heads }) =>
       `RetNet(RetNetConfig(vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}))`,
   },
+  gla: {
+    name: 'GLA',
+    reference: 'Yang et al. 2023, Gated Linear Attention Transformers (arXiv 2312.06635)',
+    heads: () => 4,
+    parameters: (layers, width) => {
+      // Queries and keys of half the width, and a gate of rank 16 for each of their channels; a norm of one head.
+      const attention = 4 * width ** 2 + 16 * width + 17 * (width / 2) + width / 4;
+      return layers * (attention + 3 * width * gatedSize(width) + 2 * width) + width;
+    },
+    expression: ({ layers, width, heads }) =>
+      `GLA(GLAConfig(vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}, multiple_of=${headSize}))`,
+  },
+  deltanet: {
+    name: 'Gated DeltaNet',
+    reference: 'Yang et al. 2024, Gated Delta Networks (arXiv 2412.06464)',
+    parameters: (layers, width) => {
+      const heads = width / headSize;
+      // Keys and queries of 3/4 of the width, three matrices of 3/2; two numbers per head from the data and two of its
+      // own; four taps for each convolved channel; a norm of one head.
+      const attention = 6 * width ** 2 + 2 * heads * (width + 1) + 12 * width + (3 * width) / (2 * heads);
+      return layers * (attention + 3 * width * gatedSize(width) + 2 * width) + width;
+    },
+    expression: ({ layers, width, heads }) =>
+      `GatedDeltaNet(GatedDeltaNetConfig(vocab_size=V, n_layer=${layers}, n_head=${heads}, n_embd=${width}, multiple_of=${headSize}))`,
+  },
   lstm: {
     name: 'LSTM',
     reference: 'Hochreiter and Schmidhuber 1997, Long Short-Term Memory',
@@ -169,6 +203,22 @@ export const architectures = {
     parameters: (layers, width) => layers * mamba2Layer(width) + width,
     expression: ({ layers, width }) =>
       `Mamba2(Mamba2Config(vocab_size=V, n_layer=${layers}, d_model=${width}))`,
+  },
+  mamba2_hybrid: {
+    name: 'Mamba-2 Hybrid',
+    reference: 'Waleffe et al. 2024, An Empirical Study of Mamba-based Language Models (arXiv 2406.07887)',
+    parameters: (layers, width) => {
+      const { attention, mlp, mamba2 } = hybridLayers(layers);
+      if (mamba2 < 1) return Infinity;
+      const kv = headSize * keyHeads(width / headSize);
+      // With the norm before each.
+      const attentionLayer = 2 * width ** 2 + 2 * width * kv + width;
+      const mlpLayer = 8 * width ** 2 + width;
+      return attention * attentionLayer + mlp * mlpLayer + mamba2 * mamba2Layer(width) + width;
+    },
+    expression: ({ layers, width, heads }) =>
+      `Mamba2Hybrid(Mamba2HybridConfig(vocab_size=V, n_layer=${layers}, d_model=${width}, ngroups=1, ` +
+      `n_head=${heads}, n_kv_head=${keyHeads(heads)}))`,
   },
 } as const satisfies Readonly<Record<string, Architecture>>;
 
