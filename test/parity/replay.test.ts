@@ -28,13 +28,17 @@ const expressions: Readonly<Record<string, string>> = {
   kernels: 'Kernels(V)',
   layers: 'Layers(V, T)',
   library: 'Library(V)',
+  packages: 'Packages(V)',
   recurrent: 'Recurrent(V)',
   semantics: 'Semantics(V)',
   streams: 'Streams(V)',
 };
 
 function request(file: string, expression: string): object {
-  const siblings = [file, ...['ops.py', 'llama.py', 'mamba2.py'].map((name) => path.join(path.dirname(file), name))];
+  const siblings = [
+    file,
+    ...['ops.py', 'llama.py', 'mamba2.py'].map((name) => path.join(path.dirname(file), name)),
+  ];
   const sources = Object.fromEntries(
     siblings.flatMap((name): [string, string][] => {
       try {

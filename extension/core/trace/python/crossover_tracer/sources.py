@@ -15,8 +15,8 @@ from .shells import Shell
 
 # Packages that model files import for GPUs, data, logging and checkpoints.
 SHELLS = {
-    "accelerate", "apex", "bitsandbytes", "causal_conv1d", "cutlass", "datasets", "huggingface_hub",
-    "kernels", "liger_kernel", "lightning_utilities", "matplotlib", "mamba_ssm", "megatron", "numba", "nvidia",
+    "accelerate", "apex", "bitsandbytes", "cutlass", "datasets", "huggingface_hub",
+    "kernels", "liger_kernel", "lightning_utilities", "matplotlib", "megatron", "numba", "nvidia",
     "omegaconf", "peft", "pydantic", "pytest", "requests", "rich", "safetensors", "scipy", "sentencepiece", "tabulate",
     "tensorboard", "tensorboardX", "tiktoken", "tokenizers", "torchaudio", "torchtitan", "torchvision",
     "transformer_engine", "triton", "wandb", "xformers", "yaml", "zstandard",
@@ -77,7 +77,10 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 # Packages of ours that have only some of the real one's submodules.
-PARTIAL = {"deepspeed", "einops", "fairscale", "fla", "flash_attn", "lightning", "pytorch_lightning", "torch", "transformers"}
+PARTIAL = {
+    "causal_conv1d", "deepspeed", "einops", "fairscale", "fla", "flash_attn", "lightning", "mamba_ssm", "pytorch_lightning",
+    "torch", "transformers",
+}  # fmt: skip
 
 
 class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -1,0 +1,80 @@
+/** Functions of flash-linear-attention, mamba_ssm and causal_conv1d become native operations, or say why they cannot. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createTracer, type TracerProcess } from '../../extension/core/trace/process.js';
+import { TraceError } from '../../extension/core/trace/tracer.js';
+
+describe('packages of recurrences', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'crossover-packages-'));
+  let tracer: TracerProcess;
+  before(() => (tracer = createTracer()));
+  after(() => {
+    tracer.dispose();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('are native operations', async () => {
+    const file = path.resolve('test', 'fixtures', 'models', 'packages.py');
+    const trace = await tracer.trace({ file, expression: 'Packages(V)', context: 12, batch: 2, vocab: 31 });
+    const counts: Record<string, number> = { gla: 0, wkv7: 0, selective_scan: 0 };
+    for (const { op } of trace.forward.nodes) if (op in counts) counts[op]!++;
+    // Eight of fla's and two of Mamba-2; four delta rules; two groups of a scan and Mamba's mixer.
+    assert.deepEqual(counts, { gla: 10, wkv7: 4, selective_scan: 3 });
+  });
+
+  const refused = [
+    [
+      'from fla.ops.gla import chunk_gla',
+      'chunk_gla(q, q, q, -q.exp(), cu_seqlens=idx)',
+      /chunk_gla with cu_seqlens/,
+    ],
+    [
+      'from fla.ops import fused_recurrent_gla',
+      'fused_recurrent_gla(q, q, q, gk=-q.exp(), reverse=True)',
+      /fused_recurrent_gla in reverse/,
+    ],
+    [
+      'from fla.ops import fused_recurrent_gla',
+      'fused_recurrent_gla(q, q, q, gv=-q.exp())',
+      /fused_recurrent_gla with gv=/,
+    ],
+    ['from fla.ops import chunk_delta_rule', 'chunk_delta_rule(q, q, q, q)', /beta \[batch, time, heads\]/],
+    ['from mamba_ssm import Mamba2', 'Mamba2(8)(x)', /mamba_ssm\.Mamba2/],
+    [
+      'from causal_conv1d import causal_conv1d_fn',
+      'causal_conv1d_fn(x.mT, self.weight, activation="relu")',
+      /no activation 'relu'/,
+    ],
+  ] as const;
+  for (const [imports, call, why] of refused) {
+    it(`refuse ${call}`, async () => {
+      const file = path.join(folder, 'model.py');
+      writeFileSync(
+        file,
+        `import torch, torch.nn as nn
+${imports}
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 8)
+        self.weight = nn.Parameter(torch.ones(8, 4))
+    def forward(self, idx):
+        x = self.emb(idx)
+        q = x.view(*x.shape[:2], 2, 4)
+        y = ${call}
+        return x @ self.emb.weight.T
+`,
+      );
+      const request = { file, expression: 'Model()', context: 4, batch: 2, vocab: 8 };
+      await assert.rejects(tracer.trace(request), (error: unknown) => {
+        assert.ok(error instanceof TraceError);
+        assert.match(error.message, why);
+        assert.equal(error.line, 11);
+        return true;
+      });
+    });
+  }
+});
