@@ -22,27 +22,44 @@ function geometry(attrs: Attrs): Geometry {
 }
 
 /**
- * y[o, l] = sum over taps t of w[:, :, t] x[:, l stride + t dilation]: per tap one product of every group, or one
- * multiplication when every channel is its own group.
+ * Every channel by itself, as y[l, o] = sum over taps t of w[o, t] x[l stride + t dilation, o]: models put channels last
+ * around such a convolution, so that channels are what is contiguous.
  */
-function taps(
+function depthwiseTaps(
   b: GraphBuilder,
   [x, w, bias]: readonly ValueId[],
+  { stride, padding, dilation }: Geometry,
+  length: number,
+): ValueId {
+  const [batch, channels] = b.shape(x!) as [number, number];
+  const padded = b.pad(b.permute(x!, [0, 2, 1]), [0, padding, 0], [0, padding, 0]);
+  const terms = range(0, b.shape(w!)[2]!).map((t) => {
+    const part = b.slice(padded, [0, t * dilation, 0], [batch, length, channels], [1, stride, 1]);
+    return b.mul(part, b.reshape(b.narrow(w!, 2, t, 1), [channels]));
+  });
+  const total = terms.reduce((sum, term) => b.add(sum, term));
+  return b.permute(bias === undefined ? total : b.add(total, bias), [0, 2, 1]);
+}
+
+/** y[o, l] = sum over taps t of w[:, :, t] x[:, l stride + t dilation]: per tap one product of every group. */
+function taps(
+  b: GraphBuilder,
+  inputs: readonly ValueId[],
   attrs: Attrs,
   [out]: readonly TensorType[],
 ): ValueId[] {
-  const { stride, padding, dilation, groups } = geometry(attrs);
-  const [batch, channels] = b.shape(x!) as [number, number];
+  const [x, w, bias] = inputs;
+  const shape = geometry(attrs);
+  const { stride, padding, dilation, groups } = shape;
+  const [batch] = b.shape(x!) as [number];
   const [outputs, perGroup, width] = b.shape(w!) as [number, number, number];
   const length = out!.shape[2]!;
+  if (perGroup === 1 && outputs === groups) return [depthwiseTaps(b, inputs, shape, length)];
   const padded = b.pad(x!, [0, 0, padding], [0, 0, padding]);
-  const depthwise = perGroup === 1 && outputs === groups;
   const terms = range(0, width).map((t) => {
-    const part = b.slice(padded, [0, 0, t * dilation], [batch, channels, length], [1, 1, stride]);
-    const tap = b.narrow(w!, 2, t, 1);
-    if (depthwise) return b.mul(part, b.reshape(tap, [1, outputs, 1]));
+    const part = b.slice(padded, [0, 0, t * dilation], [batch, groups * perGroup, length], [1, 1, stride]);
     const product = b.matmul(
-      b.reshape(tap, [1, groups, outputs / groups, perGroup]),
+      b.reshape(b.narrow(w!, 2, t, 1), [1, groups, outputs / groups, perGroup]),
       b.reshape(part, [batch, groups, perGroup, length]),
     );
     return b.reshape(product, out!.shape);
