@@ -8,6 +8,7 @@ import { findPython } from './python.js';
 
 const found = findPython();
 const models: Readonly<Record<string, string>> = {
+  mambas: 'Mambas(V)',
   packages: 'Packages(V)',
   recurrent: 'Recurrent(V)',
   semantics: 'Semantics(V)',

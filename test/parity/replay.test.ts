@@ -28,6 +28,7 @@ const expressions: Readonly<Record<string, string>> = {
   kernels: 'Kernels(V)',
   layers: 'Layers(V, T)',
   library: 'Library(V)',
+  mambas: 'Mambas(V)',
   packages: 'Packages(V)',
   recurrent: 'Recurrent(V)',
   semantics: 'Semantics(V)',

@@ -25,6 +25,15 @@ describe('packages of recurrences', () => {
     assert.deepEqual(counts, { gla: 10, wkv7: 4, selective_scan: 3 });
   });
 
+  it("are Mamba's block and what copies of mamba_ssm call of its compiled extensions, too", async () => {
+    const file = path.resolve('test', 'fixtures', 'models', 'mambas.py');
+    const trace = await tracer.trace({ file, expression: 'Mambas(V)', context: 9, batch: 2, vocab: 31 });
+    const count = (op: string): number => trace.forward.nodes.filter((node) => node.op === op).length;
+    // The block's, one for each of two groups, and as many from the autograd function.
+    assert.equal(count('selective_scan'), 5);
+    assert.equal(count('conv1d'), 3);
+  });
+
   const refused = [
     [
       'from fla.ops.gla import chunk_gla',

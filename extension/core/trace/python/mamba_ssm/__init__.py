@@ -1,9 +1,15 @@
-"""mamba_ssm: the operations that are native here; anything else can be imported, and says so when it is used."""
+"""mamba_ssm: Mamba's block and its selective scan; the rest fails when used."""
 
-from crossover_tracer.shells import Shell
+from .modules.mamba_simple import Mamba
+from .ops.selective_scan_interface import mamba_inner_fn, selective_scan_fn
+
+__version__ = "2.2.4"
+__all__ = ["Mamba", "mamba_inner_fn", "selective_scan_fn"]
 
 
 def __getattr__(name):
+    from crossover_tracer.shells import Shell
+
     if name.startswith("__"):
         raise AttributeError(name)
     return Shell(f"mamba_ssm.{name}")

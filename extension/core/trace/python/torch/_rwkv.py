@@ -56,7 +56,7 @@ def _recurrence(op, sequences, u, state):
 # Kernels that write into buffers the caller made
 
 
-def _differentiable(kernel):
+def differentiable(kernel):
     """Kernels run under no_grad in their Functions; here they are the operation itself."""
 
     @functools.wraps(kernel)
@@ -89,18 +89,18 @@ def _log_decay(w):
         value = inputs[0]
 
 
-@_differentiable
+@differentiable
 def wind(w, q, k, v, z, b, y, s, sa):
     _into(y, wkv7(q.float(), _log_decay(w), k, v, z, b)[0])
 
 
-@_differentiable
+@differentiable
 def clampw(r, w, k, v, a, b, y, s, sa):
     """RWKV-7 with the decay's soft clamp inside: log decay = -exp(-0.5) sigmoid(w)."""
     _into(y, wkv7(r.float(), w.float().sigmoid() * -0.6065306597, k, v, a, b)[0])
 
 
-@_differentiable
+@differentiable
 def wkv7_flat(B, T_, C, H, *tensors):
     """(r, w, k, v, a, b, y, ...) of shape [B, T, C]; a leading state is RWKV-7's `wkv7s`."""
     size = (B, T_, H, C // H)
@@ -108,14 +108,14 @@ def wkv7_flat(B, T_, C, H, *tensors):
     _into(tensors[6], wkv7(r.float(), _log_decay(w), k, v, a, b)[0])
 
 
-@_differentiable
+@differentiable
 def wkv6_flat(B, T_, C, H, r, k, v, w, u, y):
     size = (B, T_, H, C // H)
     r, k, v, w = (x.view(size) for x in (r, k, v, w))
     _into(y, wkv6(r.float(), k, v, _log_decay(w), u)[0])
 
 
-@_differentiable
+@differentiable
 def wkv6_state(B, T_, C, H, r, k, v, w, u, s, y):
     """With a first state, which the kernel keeps as [value, key]."""
     size = (B, T_, H, C // H)
@@ -124,7 +124,7 @@ def wkv6_state(B, T_, C, H, r, k, v, w, u, s, y):
     _into(y, wkv6(r.float(), k, v, _log_decay(w), u, state.transpose(-1, -2))[0])
 
 
-@_differentiable
+@differentiable
 def wkv5_flat(B, T_, C, H, r, k, v, w, u, y):
     """RWKV-5: one decay per channel, itself and not its logarithm, for the whole sequence."""
     size = (B, T_, H, C // H)
@@ -133,7 +133,7 @@ def wkv5_flat(B, T_, C, H, r, k, v, w, u, y):
     _into(y, wkv6(r.float(), k, v, logw, u)[0])
 
 
-@_differentiable
+@differentiable
 def wkv4_flat(B, T_, C, w, u, k, v, y):
     """RWKV-4: w is the log decay already, [C]; k, v, y [B, T, C]."""
     _into(y, wkv4(w.float(), u, k.float(), v)[0])
@@ -146,14 +146,14 @@ def _shifted(x):
     return padded(x, (0, 1, 0), (0, -1, 0))
 
 
-@_differentiable
+@differentiable
 def mix6(x, *vectors):
     """x + (previous token's x - x) * vector, for each of six vectors."""
     difference = _shifted(x) - x
     return [x + difference * vector for vector in vectors]
 
 
-@_differentiable
+@differentiable
 def kk_pre(k, k_k, a, k_a, head_size):
     """k (1 + (a-1) k_a), -kk, kk a and 1 / |k k_k|, where kk is k k_k normalised per head."""
     heads = (*k.shape[:2], -1, head_size)
@@ -163,7 +163,7 @@ def kk_pre(k, k_k, a, k_a, head_size):
     return [k * (1 + (a - 1) * k_a), -kk, kk * a, inverse]
 
 
-@_differentiable
+@differentiable
 def lnx_rkvres_xg(x, r, k, v, r_k, weight, bias, g):
     """(group_norm(x) + sum(r k r_k) v) g over heads of 64; means and deviations are not handed out."""
     B, T_, C = x.shape
@@ -173,17 +173,17 @@ def lnx_rkvres_xg(x, r, k, v, r_k, weight, bias, g):
     return [(normed + (scale * v.view(heads)).view(B, T_, C)) * g, None, None]
 
 
-@_differentiable
+@differentiable
 def a_gate(a0, a12):
     return (a0 + a12).sigmoid()
 
 
-@_differentiable
+@differentiable
 def vres_gate(v, v_first, v0, v12):
     return v + (v_first - v) * (v0 + v12).sigmoid()
 
 
-@_differentiable
+@differentiable
 def cmix(x, x_k, key_weight, value_weight):
     """relu(key(x mixed with the previous token))^2 through the value matrix; also the mixed x and the activation."""
     mixed = x + (_shifted(x) - x) * x_k
@@ -212,13 +212,13 @@ def _l2wrap_loss(logits, targets):
     return _L2Wrap.apply(loss, logits)
 
 
-@_differentiable
+@differentiable
 def l2wrap_ce(logits, targets):
     """loss; the row statistics the kernel also returns are only for its own backward."""
     return [_l2wrap_loss(logits, targets), None, None, None]
 
 
-@_differentiable
+@differentiable
 def head_l2wrap_ce(hidden, weight, targets, rows):
     return [_l2wrap_loss(F.linear(hidden, weight), targets), None, None]
 
