@@ -27,7 +27,7 @@ CROSSOVER_INLINE void productBlock(int64_t depth, const float* a, int64_t aStrid
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; i++) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; j++) sum[i][j] = accumulate ? load(c + i * cStride + j * kLanes) : Floats{};
+    for (int j = 0; j < kVectors; j++) sum[i][j] = Floats{};
   }
   for (int64_t p = 0; p < depth; p++) {
     Floats row[kVectors];
@@ -45,7 +45,10 @@ CROSSOVER_INLINE void productBlock(int64_t depth, const float* a, int64_t aStrid
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; i++) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; j++) store(c + i * cStride + j * kLanes, sum[i][j]);
+    for (int j = 0; j < kVectors; j++) {
+      float* at = c + i * cStride + j * kLanes;
+      store(at, accumulate ? load(at) + sum[i][j] : sum[i][j]);
+    }
   }
 }
 

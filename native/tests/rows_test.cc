@@ -102,7 +102,12 @@ KERNEL_TEST(gemmLayouts, "gemm: odd sizes, every layout, batches, bias, residual
        {Product{1, 1, 1, 1, 0, 0, false, false, false}, Product{1, 7, 5, 3, 1, 1, true, true, true},
         Product{2, 130, 70, 300, 0, 1, false, true, true},
         Product{3, 100, 300, 129, 1, 0, false, false, true}, Product{1, 97, 33, 65, 2, 2, true, true, false},
-        Product{1, 193, 257, 128, 0, 0, true, false, false}, Product{1, 5, 9, 0, 0, 0, false, true, false}}) {
+        Product{1, 193, 257, 128, 0, 0, true, false, false}, Product{1, 5, 9, 0, 0, 0, false, true, false},
+        // Sums in several passes, panels of b in several parts, and rows of a read where they are.
+        Product{1, 150, 40, 1600, 1, 0, true, false, true},
+        Product{1, 55, 2800, 390, 0, 1, false, true, true},
+        Product{3, 101, 300, 1000, 1, 1, true, true, false},
+        Product{1, 61, 48, 800, 0, 0, false, false, false}}) {
     checkGemm(kernels, p);
   }
 }

@@ -1,7 +1,8 @@
-// Matrix products. With oneDNN, primitives are made when the program is loaded; without it, and for layouts
-// oneDNN has no fast code for, the `gemm` kernel serves.
+// Matrix products. With oneDNN, primitives are made when the program is loaded; without it, and for products
+// that oneDNN has no fast code for, the `gemm` kernel serves.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -76,10 +77,6 @@ using dnnl::memory;
 /// Operations of one oneDNN call, which cannot be stopped: some 70 ms on two slow cores.
 constexpr double kLargestCall = 5e9;
 constexpr int64_t kBlockMultiple = 48;  // whole register blocks of every instruction set
-/// Depth of one piece of a product whose left matrix is transposed first: 1.5 MB of it for 384 rows stay in
-/// cache.
-constexpr int64_t kTransposedDepth = 1024;
-constexpr int64_t kTransposedPadding = 16;  // columns, so that rows do not fall on the same cache sets
 
 dnnl::engine& cpuEngine() {
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -90,7 +87,7 @@ dnnl::engine& cpuEngine() {
 struct Product {
   dnnl::matmul primitive;
   std::unordered_map<int, memory> arguments;
-  /// Inputs rewritten into scratch before the product: rounded to bf16, or made row-major.
+  /// Inputs rounded to bf16 into scratch before the product.
   std::vector<std::pair<dnnl::reorder, std::pair<memory, memory>>> staged;
   memory::desc scratchpad;
   std::size_t scratchBytes = 0;
@@ -113,16 +110,6 @@ memory::desc describeMatrices(const GemmArgs& args, const int64_t* batchStrides,
   return memory::desc(dims, memory::data_type::f32, strides);
 }
 
-/// Whether a, stored by columns, is better made row-major first. oneDNN multiplies results of a few
-/// hundred rows and columns without packing, where reading a by columns costs a fifth of the time; the
-/// gradients of square weights are such products (384 x 4096 x 384 on two AVX2 cores: 148 GFLOP/s as it is,
-/// 169 row-major). Wider results are packed anyway, and narrower ones do not pay for the copy.
-bool transposesFirst(const GemmArgs& args) {
-  constexpr int64_t kLeast = 128, kMost = 640 * 640;
-  return args.aColumn != 1 && args.aRow == 1 && !args.bf16 && args.batchRank == 0 && args.m >= kLeast &&
-         args.n >= kLeast && args.k >= kLeast && args.m * args.n <= kMost;
-}
-
 /// Makes the primitive, or null when oneDNN only has its reference code for this layout.
 std::unique_ptr<Product> makeProduct(const GemmArgs& args) {
   const bool bf16 = args.bf16;
@@ -132,9 +119,6 @@ std::unique_ptr<Product> makeProduct(const GemmArgs& args) {
   const auto rounded = [&](const memory::desc& desc) {
     return bf16 ? memory::desc(desc.dims(), memory::data_type::bf16, memory::format_tag::any) : desc;
   };
-  const memory::dims transposedStrides{args.k + kTransposedPadding, 1};
-  const memory::desc left =
-      transposesFirst(args) ? memory::desc(a.dims(), memory::data_type::f32, transposedStrides) : rounded(a);
   auto product = std::make_unique<Product>();
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -163,9 +147,10 @@ std::unique_ptr<Product> makeProduct(const GemmArgs& args) {
   }
   attributes.set_post_ops(after);
   const auto bias = product->arguments.find(DNNL_ARG_BIAS);
-  const dnnl::matmul::desc desc = bias == product->arguments.end()
-                                      ? dnnl::matmul::desc(left, rounded(b), c)
-                                      : dnnl::matmul::desc(left, rounded(b), bias->second.get_desc(), c);
+  const dnnl::matmul::desc desc =
+      bias == product->arguments.end()
+          ? dnnl::matmul::desc(rounded(a), rounded(b), c)
+          : dnnl::matmul::desc(rounded(a), rounded(b), bias->second.get_desc(), c);
   const dnnl::matmul::primitive_desc chosen(desc, attributes, cpuEngine());
   if (std::string(chosen.impl_info_str()).find("ref") != std::string::npos) return nullptr;
   product->primitive = dnnl::matmul(chosen);
@@ -268,17 +253,15 @@ void cut(const GemmArgs& args, std::vector<GemmArgs>& result) {
   }
 }
 
-std::vector<GemmArgs> pieces(const GemmArgs& args) {
-  std::vector<GemmArgs> result;
-  if (transposesFirst(args)) {
-    for (int64_t p = 0; p < args.k; p += kTransposedDepth) {
-      const Range depth{p, std::min(args.k, p + kTransposedDepth)};
-      result.push_back(block(args, {0, args.m}, {0, args.n}, depth));
-    }
-  } else {
-    cut(args, result);
-  }
-  return result;
+/// Whether the `gemm` kernel is the faster one. oneDNN multiplies results of a few hundred rows and columns
+/// without packing, where reading a by columns costs a fifth of the time on AVX2; the gradients of square
+/// weights are such products (384 x 4096 x 384 on a core of Zen 3: 75 GFLOP/s, the kernel 88). Other products
+/// are as fast or faster with oneDNN.
+bool kernelIsFaster(const GemmArgs& args, const char* instructionSet) {
+  constexpr int64_t kLeast = 128, kMost = 640 * 640;
+  return std::strcmp(instructionSet, "avx2") == 0 && args.aColumn != 1 && args.aRow == 1 && !args.bf16 &&
+         args.batchRank == 0 && args.m >= kLeast && args.n >= kLeast && args.k >= kLeast &&
+         args.m * args.n <= kMost;
 }
 
 bool oneDnnTakes(const GemmArgs& args) {
@@ -306,10 +289,12 @@ const char* oneDnnVersion() {
 
 Call prepareMatmul(const Site& site) {
   const GemmArgs args = describe(site);
-  if (oneDnnTakes(args)) {
+  if (oneDnnTakes(args) && !kernelIsFaster(args, site.kernels.instructionSet)) {
     auto products = std::make_shared<std::vector<std::unique_ptr<Product>>>();
     bool complete = true;
-    for (const GemmArgs& piece : pieces(args)) {
+    std::vector<GemmArgs> pieces;
+    cut(args, pieces);
+    for (const GemmArgs& piece : pieces) {
       std::unique_ptr<Product> product;
       try {
         product = makeProduct(piece);
