@@ -5,10 +5,11 @@ import { GLA_CHUNK, WKV_CHUNK, type Opcode, type TensorRef } from '../../extensi
 import { serialize } from '../../extension/core/compiler/serialize.js';
 import { addon, product, rowMajor } from './machine.js';
 
-/** Shapes of the operands in order; null for one that is left out. A stride of 0 everywhere: `{ broadcast }`. */
+/** An operand: its shape; or that with strides of 0 but in the last `kept` dimensions; or null for one left out. */
+type Operand = readonly number[] | { readonly shape: readonly number[]; readonly kept: number } | null;
 interface Case {
   readonly op: Opcode;
-  readonly operands: readonly (readonly number[] | { broadcast: readonly number[] } | null)[];
+  readonly operands: readonly Operand[];
   readonly ints?: readonly number[];
   readonly floats?: readonly number[];
 }
@@ -19,40 +20,56 @@ function program({ op, operands, ints = [], floats = [] }: Case): Uint8Array {
   let arenaBytes = 0;
   const indices = operands.map((operand) => {
     if (operand === null) return -1;
-    const shape = 'broadcast' in operand ? operand.broadcast : operand;
-    const strides = 'broadcast' in operand ? shape.map(() => 0) : rowMajor(shape);
+    const { shape, kept } = 'shape' in operand ? operand : { shape: operand, kept: operand.length };
+    const strides = rowMajor(shape).map((stride, d) => (d < shape.length - kept ? 0 : stride));
     tensors.push({ segment: 'arena', storage: 'f32', byteOffset: arenaBytes, shape, strides });
-    arenaBytes += Math.ceil(('broadcast' in operand ? 1 : product(shape)) / 16) * 64;
+    arenaBytes += Math.ceil(product(shape.slice(shape.length - kept)) / 16) * 64;
     return tensors.length - 1;
   });
   const instruction = { op, phase: 'forward', operands: indices, ints, floats } as const;
   return serialize({
-    stateBytes: 0, arenaBytes, ioBytes: 0, tensors, instructions: [instruction], constants: new Uint8Array(),
+    stateBytes: 0,
+    arenaBytes,
+    ioBytes: 0,
+    tensors,
+    instructions: [instruction],
+    constants: new Uint8Array(),
   });
 }
 
-const queries = [1, 16, 16384, 64], rows = [1, 16, 16384];
-const many = [64, 16, 2048, 64], weights = { broadcast: [64, 16, 2048, 2048] };
-const tokens = [8, 16384, 16, 64], states = [8 * 16 * Math.ceil(16384 / WKV_CHUNK) * 64 * 64];
-const headStates = [8 * 16 * Math.ceil(16384 / GLA_CHUNK) * 64 * 64];
-const decays = { broadcast: tokens }, bonus = [16, 64];
-const sequence = [8, 16384, 512], inner = [8, 16384, 64];
+/** One row of the last dimensions that all others share. */
+const shared = (shape: readonly number[], kept: number): Operand => ({ shape, kept });
 
+const q = [1, 16, 16384, 64];
+const lse = [1, 16, 16384];
+const many = [64, 16, 2048, 64];
+const weights = shared([64, 16, 2048, 2048], 2);
+const x = [4, 16384, 16, 64];
+const given = shared(x, 2);
+const savedBy = (chunk: number) => [4 * 16 * Math.ceil(16384 / chunk) * 64 * 64];
+const wkv = savedBy(WKV_CHUNK);
+const gla = savedBy(GLA_CHUNK);
+const u = [16, 64];
+const scan = shared([8, 16384, 1024], 1);
+const scanInner = shared([8, 16384, 64], 1);
+const grid = shared([200_000, 200_000], 0);
+
+// prettier-ignore
 const cases: readonly Case[] = [
-  { op: 'attention', operands: [queries, rows, queries, queries, queries, null], ints: [1, 0], floats: [0.125] },
-  { op: 'attention_grad', operands: [queries, queries, queries, queries, queries, queries, queries, queries, rows, null], ints: [1, 0], floats: [0.125] },
+  { op: 'attention', operands: [q, lse, q, q, q, null], ints: [1, 0], floats: [0.125] },
+  { op: 'attention_grad', operands: [q, q, q, q, q, q, q, q, lse, null], ints: [1, 0], floats: [0.125] },
   { op: 'weighted_attention', operands: [many, many, many, many, weights], ints: [-2047, 1] },
   { op: 'weighted_attention_grad', operands: [many, many, many, null, many, many, many, many, weights], ints: [-2047, 1] },
-  { op: 'wkv6', operands: [tokens, null, states, tokens, tokens, tokens, decays, bonus, null] },
-  { op: 'wkv6_grad', operands: [tokens, tokens, tokens, tokens, bonus, null, tokens, null, states, tokens, tokens, tokens, decays, bonus, null] },
-  { op: 'wkv7', operands: [tokens, null, states, tokens, decays, tokens, tokens, tokens, tokens, null] },
-  { op: 'wkv7_grad', operands: [tokens, tokens, tokens, tokens, tokens, tokens, null, tokens, null, states, tokens, decays, tokens, tokens, tokens, tokens, null] },
-  { op: 'gla', operands: [tokens, null, headStates, tokens, tokens, tokens, decays, null], floats: [1] },
-  { op: 'gla_grad', operands: [tokens, tokens, tokens, tokens, null, tokens, null, headStates, tokens, tokens, tokens, decays], floats: [1] },
-  { op: 'selective_scan', operands: [sequence, null, null, sequence, sequence, [512, 64], inner, inner, null] },
-  { op: 'lstm', operands: [[64, 2048, 512], null, null, null, [64, 2048, 2048], [2048, 512], null, null], ints: [0] },
-  { op: 'fused', operands: [[1, 1], { broadcast: [200_000, 200_000] }].map((o) => (Array.isArray(o) ? { broadcast: [200_000, 200_000] } : o)), ints: [0, 1, 3, 1, 1, 0, 4, 1, 0, 0, 0] },
-  { op: 'rng_orthogonal', operands: [[6144, 6144]], floats: [1] },
+  { op: 'wkv6', operands: [x, null, wkv, given, given, given, given, u, null] },
+  { op: 'wkv6_grad', operands: [x, x, x, x, u, null, given, null, wkv, given, given, given, given, u, null] },
+  { op: 'wkv7', operands: [x, null, wkv, given, given, given, given, given, given, null] },
+  { op: 'wkv7_grad', operands: [x, x, x, x, x, x, null, given, null, wkv, given, given, given, given, given, given, null] },
+  { op: 'gla', operands: [x, null, gla, given, given, given, given, null], floats: [1] },
+  { op: 'gla_grad', operands: [x, x, x, x, null, given, null, gla, given, given, given, given], floats: [1] },
+  { op: 'selective_scan', operands: [[8, 16384, 1024], null, null, scan, scan, [1024, 64], scanInner, scanInner, null] },
+  { op: 'lstm', operands: [[64, 2048, 512], null, null, null, shared([64, 2048, 2048], 1), [2048, 512], null, null], ints: [0] },
+  { op: 'fused', operands: [grid, grid], ints: [0, 1, 3, 1, 0, 0] },
+  { op: 'rng_orthogonal', operands: [[4096, 4096]], floats: [1] },
 ];
 
 for (const c of cases) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 namespace crossover {
 
@@ -137,13 +138,14 @@ void Random::orthogonal(const KernelTable& kernels, const Context& context, floa
   // diagonal.
   const bool wide = rows < columns;
   const int64_t m = wide ? columns : rows, n = wide ? rows : columns;
-  std::vector<double> a(static_cast<std::size_t>(m * n)), scale(static_cast<std::size_t>(n));
-  std::vector<double> sign(static_cast<std::size_t>(n));
+  // Not zeroed: pages of a large one are touched below, where a stop is seen.
+  const std::unique_ptr<double[]> a(new double[static_cast<std::size_t>(m * n)]);
+  std::vector<double> scale(static_cast<std::size_t>(n)), sign(static_cast<std::size_t>(n));
   for (int64_t j = 0; j < n && !context.stopped(); ++j) {
     for (int64_t i = 0; i < m; ++i)
       a[static_cast<std::size_t>(j * m + i)] = wide ? out[j * columns + i] : out[i * columns + j];
   }
-  HouseholderArgs args{a.data(), scale.data(), sign.data(), m, n};
+  HouseholderArgs args{a.get(), scale.data(), sign.data(), m, n};
   kernels.householder(context, args);
   for (int64_t j = 0; j < n && !context.stopped(); ++j) {
     for (int64_t i = 0; i < m; ++i) {
