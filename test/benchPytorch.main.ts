@@ -2,26 +2,28 @@
  * `npm run bench:pytorch`: the same model files under PyTorch with torch.compile and under Crossover, step by step in
  * turn, side by side. The files are other people's and are not shipped: nanoGPT's and nanoRWKV's model.py by default.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { table } from '../extension/cli/text/table.js';
 import { systemTerminal } from '../extension/cli/terminal.js';
-import { openEngine } from '../extension/core/engine/client.js';
+import { resolveModel } from '../extension/core/experiments/modelSource.js';
 import { UsageError } from '../extension/core/experiments/usageError.js';
-import { distPath } from '../extension/core/paths.js';
+import { zooIds } from '../extension/core/experiments/zoo.js';
 import { median } from '../extension/core/stats/estimate.js';
+import { type Case, crossover, fastestPytorch, pytorch, type Side } from './benchSides.js';
 
 const help = `npm run bench:pytorch -- [FILE.py...] [options]
+npm run bench:pytorch -- --zoo [ID...] [options]
 
 Times whole training steps (AdamW and clipping included) of each file under torch.compile and under Crossover, in turn.
-Without files it takes nanoGPT/model.py and nanoRWKV/model.py, in this folder or beside it.
+Without files it takes nanoGPT/model.py and nanoRWKV/model.py, in this folder or beside it. With --zoo it takes zoo models,
+all of them unless some are named, and whichever of torch.compile and eager execution is faster.
 
   --expression E     builds the model; default GPT(GPTConfig(...)) with 6 layers, 6 heads, width 384
-  --contexts N,N...  default 256,1024,2048
+  --parameters N     of zoo models; default 10M
+  --compile-limit S  seconds for torch.compile to give its second step of a zoo model; default 120
+  --contexts N,N...  default 256,1024,2048; of zoo models 256,2048
   --tokens N         tokens per step; default 4096
   --vocab V          default 65
   --samples N        timed steps each; default 5
@@ -35,76 +37,25 @@ const nano =
   'GPT(GPTConfig(block_size=T, vocab_size=V, n_layer=6, n_head=6, n_embd=384, dropout=0.0, bias=False))';
 const WARM_UP = 2;
 
-interface Side {
-  steps(count: number): Promise<{ ms: readonly number[]; losses: readonly number[]; resident: number }>;
-  dispose(): void;
+interface Way {
+  readonly samples: number;
+  /** How PyTorch runs; by a number of seconds, the fastest way whose second step comes in that time. */
+  readonly pytorch: 'torch.compile' | 'eager' | number;
 }
 
-interface Case {
-  readonly file: string;
-  readonly expression: string;
-  readonly context: number;
-  readonly batch: number;
-  readonly vocab: number;
-}
-
-interface PythonAnswer {
-  readonly ms: readonly number[];
-  readonly losses: readonly number[];
-  readonly peakResidentBytes: number;
-}
-
-async function pytorch(python: string, one: Case, eager: boolean): Promise<Side> {
-  const child = spawn(python, [path.join(distPath(), '..', 'test', 'benchPytorch.py')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const ask = async (message: object): Promise<unknown> => {
-    child.stdin.write(`${JSON.stringify(message)}\n`);
-    const line = await lines.next();
-    if (line.done === true) throw new Error(`Python ended early: does ${python} have PyTorch?`);
-    return JSON.parse(line.value);
-  };
-  await ask({ load: { ...one, threads: os.availableParallelism(), eager } });
-  return {
-    steps: async (count) => {
-      const { ms, losses, peakResidentBytes } = (await ask({ steps: count })) as PythonAnswer;
-      return { ms, losses, resident: peakResidentBytes };
-    },
-    dispose: () => void child.kill('SIGKILL'),
-  };
-}
-
-async function crossover({ file, expression, ...shape }: Case): Promise<Side> {
-  const engine = openEngine();
-  try {
-    const model = { source: `${file}::${expression}` };
-    await engine.ask<'load'>({
-      method: 'load',
-      model,
-      root: process.cwd(),
-      ...shape,
-      precision: 'fp32',
-      seed: 1337,
-    });
-  } catch (error) {
-    engine.dispose();
-    throw error;
-  }
-  return {
-    steps: async (count) => {
-      const asked = { method: 'step', count, learningRate: 1e-3, clip: 1 } as const;
-      const { samplesMs, losses, peakResidentBytes } = await engine.ask<'step'>(asked);
-      return { ms: samplesMs, losses, resident: peakResidentBytes };
-    },
-    dispose: () => engine.dispose(),
-  };
-}
-
-async function measure(python: string, one: Case, samples: number, eager: boolean) {
+async function measure(python: string, one: Case, { samples, pytorch: asked }: Way) {
   const sides: Side[] = [];
+  let how: 'torch.compile' | 'eager';
   try {
-    sides.push(await pytorch(python, one, eager), await crossover(one));
+    if (typeof asked === 'number') {
+      const fastest = await fastestPytorch(python, one, asked);
+      sides.push(fastest.side);
+      how = fastest.how;
+    } else {
+      sides.push(await pytorch(python, one, asked === 'eager'));
+      how = asked;
+    }
+    sides.push(await crossover(one));
     const times: [number[], number[]] = [[], []];
     const resident = [0, 0];
     for (const side of sides) await side.steps(WARM_UP);
@@ -117,7 +68,8 @@ async function measure(python: string, one: Case, samples: number, eager: boolea
     }
     const [theirs, ours] = times;
     return {
-      model: path.join(path.basename(path.dirname(one.file)), path.basename(one.file)),
+      model: one.label,
+      pytorch: how,
       context: one.context,
       batch: one.batch,
       pytorchMs: median(theirs),
@@ -134,8 +86,18 @@ async function measure(python: string, one: Case, samples: number, eager: boolea
   }
 }
 
+type Model = Pick<Case, 'label' | 'file' | 'expression'>;
+
+/** Zoo models of so many parameters. Throws {@link UsageError} for one that is not in the zoo. */
+function zooModels(named: readonly string[], parameters: string): Model[] {
+  return (named.length > 0 ? named : zooIds()).map((id) => {
+    const { file, expression } = resolveModel({ source: `${id}:${parameters}` }, process.cwd());
+    return { label: id, file, expression };
+  });
+}
+
 /** The files that were named, or those of the two projects where they are found. Throws one sentence when there is none. */
-function filesOf(named: readonly string[]): string[] {
+function filesOf(named: readonly string[], expression: string): Model[] {
   const missing = named.find((file) => !existsSync(file));
   if (missing !== undefined) throw new UsageError(`${missing} does not exist: name a PyTorch model file.`);
   const usual = ['nanoGPT', 'nanoRWKV'].flatMap((project) =>
@@ -149,7 +111,14 @@ function filesOf(named: readonly string[]): string[] {
     throw new UsageError(
       'There is no model file: clone https://github.com/karpathy/nanoGPT and https://github.com/BlinkDL/nanoRWKV into this folder, or name files with npm run bench:pytorch -- FILE.py.',
     );
-  return files.map((file) => path.resolve(file));
+  return files.map((name) => {
+    const file = path.resolve(name);
+    return {
+      label: path.join(path.basename(path.dirname(file)), path.basename(file)),
+      file,
+      expression,
+    };
+  });
 }
 
 async function main(): Promise<void> {
@@ -158,7 +127,10 @@ async function main(): Promise<void> {
     options: {
       file: { type: 'string', multiple: true },
       expression: { type: 'string' },
-      contexts: { type: 'string', default: '256,1024,2048' },
+      zoo: { type: 'boolean', default: false },
+      parameters: { type: 'string', default: '10M' },
+      'compile-limit': { type: 'string', default: '120' },
+      contexts: { type: 'string' },
       tokens: { type: 'string', default: '4096' },
       vocab: { type: 'string', default: '65' },
       samples: { type: 'string', default: '5' },
@@ -175,18 +147,19 @@ async function main(): Promise<void> {
   const cached = path.join('.cache', 'python', 'bin', 'python');
   const python =
     values.python ?? process.env['CROSSOVER_PYTHON'] ?? (existsSync(cached) ? cached : 'python3');
-  const chosen = filesOf([...(values.file ?? []), ...positionals]).map((file) => ({
-    file,
-    expression: values.expression ?? nano,
-  }));
+  const chosen = values.zoo
+    ? zooModels(positionals, values.parameters)
+    : filesOf([...(values.file ?? []), ...positionals], values.expression ?? nano);
+  const way = values.eager ? 'eager' : values.zoo ? Number(values['compile-limit']) : 'torch.compile';
+  const contexts = values.contexts ?? (values.zoo ? '256,2048' : '256,1024,2048');
   const terminal = systemTerminal();
   const results = [];
   for (const model of chosen) {
-    for (const context of values.contexts.split(',').map(Number)) {
+    for (const context of contexts.split(',').map(Number)) {
       const batch = Math.round(Number(values.tokens) / context);
-      terminal.err(`${path.basename(model.file)} at context ${context}, batch ${batch}\n`);
+      terminal.err(`${model.label} at context ${context}, batch ${batch}\n`);
       const one = { ...model, context, batch, vocab: Number(values.vocab) };
-      results.push(await measure(python, one, Number(values.samples), values.eager));
+      results.push(await measure(python, one, { samples: Number(values.samples), pytorch: way }));
     }
   }
   if (values.json) {
@@ -198,6 +171,7 @@ async function main(): Promise<void> {
   const rows = results.map((result) => [
     result.model,
     String(result.context),
+    ...(values.zoo ? [result.pytorch === 'eager' ? 'eager' : 'compiled'] : []),
     seconds(result.pytorchMs),
     seconds(result.crossoverMs),
     result.ratio.toFixed(2),
@@ -205,12 +179,17 @@ async function main(): Promise<void> {
     megabytes(result.crossoverResidentBytes),
     result.residentRatio.toFixed(2),
   ]);
-  const name = values.eager ? 'eager execution' : 'torch.compile';
+  const name = values.eager ? 'eager execution' : values.zoo ? 'whichever way is faster' : 'torch.compile';
   terminal.out(
     `Median time of a whole training step, then peak resident memory of the process;\nPyTorch with ${name}.\n` +
       table(
         terminal,
-        ['Model', 'Context', 'PyTorch', 'Crossover', 'Ratio', 'PyTorch', 'Crossover', 'Ratio'],
+        [
+          'Model',
+          'Context',
+          ...(values.zoo ? ['By'] : []),
+          ...['PyTorch', 'Crossover', 'Ratio', 'PyTorch', 'Crossover', 'Ratio'],
+        ],
         rows,
       ),
   );
