@@ -24,6 +24,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 const expressions: Readonly<Record<string, string>> = {
   aliasing: 'Aliasing(V)',
+  duality: 'Duality(V)',
   indexing: 'Indexing(V, T)',
   kernels: 'Kernels(V)',
   layers: 'Layers(V, T)',

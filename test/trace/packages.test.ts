@@ -34,6 +34,12 @@ describe('packages of recurrences', () => {
     assert.equal(count('conv1d'), 3);
   });
 
+  it("are Mamba-2's block", async () => {
+    const file = path.resolve('test', 'fixtures', 'models', 'duality.py');
+    const trace = await tracer.trace({ file, expression: 'Duality(V)', context: 9, batch: 2, vocab: 31 });
+    assert.equal(trace.forward.nodes.filter(({ op }) => op === 'gla').length, 1);
+  });
+
   const refused = [
     [
       'from fla.ops.gla import chunk_gla',
@@ -51,7 +57,12 @@ describe('packages of recurrences', () => {
       /fused_recurrent_gla with gv=/,
     ],
     ['from fla.ops import chunk_delta_rule', 'chunk_delta_rule(q, q, q, q)', /beta \[batch, time, heads\]/],
-    ['from mamba_ssm import Mamba2', 'Mamba2(8)(x)', /mamba_ssm\.Mamba2/],
+    ['from mamba_ssm import Mamba3', 'Mamba3(8)(x)', /mamba_ssm\.Mamba3/],
+    [
+      'from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined',
+      'mamba_chunk_scan_combined(q, x[..., :2], x[0, 0, :2], q, q, 64, seq_idx=idx)',
+      /mamba_chunk_scan_combined with seq_idx/,
+    ],
     [
       'from causal_conv1d import causal_conv1d_fn',
       'causal_conv1d_fn(x.mT, self.weight, activation="relu")',
