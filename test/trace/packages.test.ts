@@ -19,10 +19,10 @@ describe('packages of recurrences', () => {
   it('are native operations', async () => {
     const file = path.resolve('test', 'fixtures', 'models', 'packages.py');
     const trace = await tracer.trace({ file, expression: 'Packages(V)', context: 12, batch: 2, vocab: 31 });
-    const counts: Record<string, number> = { gla: 0, wkv7: 0, selective_scan: 0 };
+    const counts: Record<string, number> = { gla: 0, wkv4: 0, wkv6: 0, wkv7: 0, selective_scan: 0 };
     for (const { op } of trace.forward.nodes) if (op in counts) counts[op]!++;
-    // Eight of fla's and two of Mamba-2; four delta rules; two groups of a scan and Mamba's mixer.
-    assert.deepEqual(counts, { gla: 10, wkv7: 4, selective_scan: 3 });
+    // Eight of fla's and two of Mamba-2; four delta rules and three of RWKV-7; two groups of a scan and Mamba's mixer.
+    assert.deepEqual(counts, { gla: 10, wkv4: 1, wkv6: 1, wkv7: 7, selective_scan: 3 });
   });
 
   it("are Mamba's block and what copies of mamba_ssm call of its compiled extensions, too", async () => {

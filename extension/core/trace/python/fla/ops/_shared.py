@@ -6,7 +6,9 @@ from torch import _gla, _rwkv
 from torch.nn import functional as F
 
 # Choices of fla's kernels that change how something is computed, and not what.
-KERNEL_CHOICES = {"chunk_size", "cu_seqlens_cpu", "chunk_indices", "safe_gate", "use_exp2", "BT"}
+KERNEL_CHOICES = {
+    "BT", "chunk_indices", "chunk_size", "cu_seqlens_cpu", "disable_recompute", "lower_bound", "safe_gate", "use_exp2",
+}  # fmt: skip
 
 
 def plain(name, reverse=False, cu_seqlens=None, **options):
