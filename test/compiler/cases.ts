@@ -359,6 +359,8 @@ op(
   ],
   { stride: 1, padding: 0, dilation: 2, groups: 1 },
 );
+op('conv1d', [[2, 3, 6], [3, 1, 4], [3]], { stride: 1, padding: 3, end: 0, dilation: 1, groups: 3 });
+op('conv1d', [[2, 4, 9], [6, 2, 2], [6]], { stride: 2, padding: 1, end: -2, dilation: 1, groups: 2 });
 check('dropout', (g, random) => [g.one('dropout', [g.parameter(randomArray([3, 4], random))], { p: 0.25 })]);
 
 for (const tokens of [5, 19])

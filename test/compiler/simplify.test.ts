@@ -60,6 +60,27 @@ const cases: Record<string, [(g: TestGraph) => ValueId, string[]]> = {
   ],
   'a slice inside padding': [(g) => g.narrow(g.pad(parameter(g, 3), [2], [4]), 0, 5, 3), []],
   'a slice across padding': [(g) => g.narrow(g.pad(parameter(g, 3), [2], [0]), 0, 1, 3), ['slice', 'pad']],
+  'the first positions of a causal convolution': [
+    (g) => {
+      const attrs = { stride: 1, padding: 3, dilation: 1, groups: 3 };
+      return g.narrow(g.one('conv1d', [parameter(g, 2, 3, 5), parameter(g, 3, 1, 4)], attrs), 2, 0, 5);
+    },
+    ['conv1d'],
+  ],
+  'the first positions of a strided convolution': [
+    (g) => {
+      const attrs = { stride: 2, padding: 1, dilation: 2, groups: 1 };
+      return g.narrow(g.one('conv1d', [parameter(g, 2, 3, 9), parameter(g, 4, 3, 2)], attrs), 2, 0, 2);
+    },
+    ['conv1d'],
+  ],
+  'later positions of a convolution': [
+    (g) => {
+      const attrs = { stride: 1, padding: 1, dilation: 1, groups: 1 };
+      return g.narrow(g.one('conv1d', [parameter(g, 1, 2, 6), parameter(g, 2, 2, 3)], attrs), 2, 1, 3);
+    },
+    ['conv1d', 'slice'],
+  ],
   'a slice of what was written': [
     (g) =>
       g.narrow(g.one('slice_scatter', [zeros(g, 6), parameter(g, 2)], { starts: [3], steps: [1] }), 0, 3, 2),

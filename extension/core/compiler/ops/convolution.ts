@@ -8,14 +8,18 @@ import { arity, flag, GraphError, number, type NdArray, type Row } from './opera
 interface Geometry {
   readonly stride: number;
   readonly padding: number;
+  /** Zeros after the last position; below 0 so many positions are left out. */
+  readonly end: number;
   readonly dilation: number;
   readonly groups: number;
 }
 
 function geometry(attrs: Attrs): Geometry {
+  const padding = number(attrs, 'padding', 0);
   return {
     stride: number(attrs, 'stride', 1),
-    padding: number(attrs, 'padding', 0),
+    padding,
+    end: number(attrs, 'end', padding),
     dilation: number(attrs, 'dilation', 1),
     groups: number(attrs, 'groups', 1),
   };
@@ -28,11 +32,11 @@ function geometry(attrs: Attrs): Geometry {
 function depthwiseTaps(
   b: GraphBuilder,
   [x, w, bias]: readonly ValueId[],
-  { stride, padding, dilation }: Geometry,
+  { stride, padding, end, dilation }: Geometry,
   length: number,
 ): ValueId {
   const [batch, channels] = b.shape(x!) as [number, number];
-  const padded = b.pad(b.permute(x!, [0, 2, 1]), [0, padding, 0], [0, padding, 0]);
+  const padded = b.pad(b.permute(x!, [0, 2, 1]), [0, padding, 0], [0, Math.max(0, end), 0]);
   const terms = range(0, b.shape(w!)[2]!).map((t) => {
     const part = b.slice(padded, [0, t * dilation, 0], [batch, length, channels], [1, stride, 1]);
     return b.mul(part, b.reshape(b.narrow(w!, 2, t, 1), [channels]));
@@ -50,12 +54,12 @@ function taps(
 ): ValueId[] {
   const [x, w, bias] = inputs;
   const shape = geometry(attrs);
-  const { stride, padding, dilation, groups } = shape;
+  const { stride, padding, end, dilation, groups } = shape;
   const [batch] = b.shape(x!) as [number];
   const [outputs, perGroup, width] = b.shape(w!) as [number, number, number];
   const length = out!.shape[2]!;
   if (perGroup === 1 && outputs === groups) return [depthwiseTaps(b, inputs, shape, length)];
-  const padded = b.pad(x!, [0, 0, padding], [0, 0, padding]);
+  const padded = b.pad(x!, [0, 0, padding], [0, 0, Math.max(0, end)]);
   const terms = range(0, width).map((t) => {
     const part = b.slice(padded, [0, 0, t * dilation], [batch, groups * perGroup, length], [1, 1, stride]);
     const product = b.matmul(
@@ -73,7 +77,7 @@ export const convolutionRows: Record<string, Row> = {
     infer: (inputs, attrs) => {
       arity(inputs, 2, 3);
       const [x, w, bias] = inputs as [TensorType, TensorType, TensorType?];
-      const { stride, padding, dilation, groups } = geometry(attrs);
+      const { stride, padding, end, dilation, groups } = geometry(attrs);
       if (x.shape.length !== 3 || w.shape.length !== 3)
         throw new GraphError(
           `takes x [B, C, L] and w [O, C/groups, k], not ${show(x.shape)} and ${show(w.shape)}`,
@@ -84,7 +88,7 @@ export const convolutionRows: Record<string, Row> = {
         throw new GraphError(`w ${show(w.shape)} does not fit ${channels} channels in ${groups} groups`);
       if (bias && !sameShape(bias.shape, [outputs]))
         throw new GraphError(`the bias is ${show(bias.shape)}, not [${outputs}]`);
-      const size = Math.floor((length + 2 * padding - dilation * (width - 1) - 1) / stride) + 1;
+      const size = Math.floor((length + padding + end - dilation * (width - 1) - 1) / stride) + 1;
       if (size < 1) throw new GraphError(`a kernel of ${width} taps does not fit into ${length} positions`);
       return [{ dtype: x.dtype, shape: [batch, outputs, size] }];
     },

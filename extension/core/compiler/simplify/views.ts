@@ -119,6 +119,16 @@ const sliceOf: Partial<Record<string, (b: GraphBuilder, node: Node, region: Regi
       );
       return b.expand(part, region.sizes);
     },
+    /** The first positions of a convolution are one that stops earlier: how causal ones are written. */
+    conv1d: (b, node, { starts, steps, sizes }) => {
+      const { attrs } = node;
+      const whole = b.shape(node.outputs[0]!);
+      const first = starts.every((start) => start === 0) && steps.every((step) => step === 1);
+      if (!first || sizes[0] !== whole[0] || sizes[1] !== whole[1]) return undefined;
+      const end = number(attrs, 'end', number(attrs, 'padding', 0));
+      const less = (whole[2]! - sizes[2]!) * number(attrs, 'stride', 1);
+      return b.one('conv1d', node.inputs, { ...attrs, end: end - less });
+    },
     arange: (b, node, { starts, steps, sizes }) => {
       const step = number(node.attrs, 'step');
       const start = number(node.attrs, 'start') + starts[0]! * step;
