@@ -10,18 +10,6 @@ namespace CROSSOVER_ARCH {
 constexpr int kBlockHeight = rowsFor(kMaxVectors);  // rows of a that a register block covers
 constexpr int64_t kPanel = kMaxVectors * kLanes;    // columns of b that it covers
 
-/// Rounds floats to the nearest bf16, ties to even; infinities and NaN stay what they are.
-inline void roundToBf16(float* p, int64_t count) {
-  for (int64_t i = 0; i < count; i += kLanes) {
-    Floats value = load(p + i), rounded;
-    Words bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    bits = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
-    std::memcpy(&rounded, &bits, sizeof rounded);
-    store(p + i, select(value == value, rounded, value));
-  }
-}
-
 /// One panel of b [depth, columns <= kPanel]: rows of kPanel floats, padded with zeros.
 inline void packPanel(const GemmArgs& g, const float* b, int64_t depth, int64_t columns, float* to) {
   if (g.bColumn == 1) {
@@ -92,7 +80,7 @@ inline LeftRows packRows(const GemmArgs& g, const float* matrix, int64_t row, in
     }
   }
   if (g.bf16) {
-    for (int64_t i = 0; i < rows; i++) roundToBf16(to + i * padded, roundUp(depth, kLanes));
+    for (int64_t i = 0; i < rows; i++) roundToBf16(to + i * padded, depth);
   }
   return {to, padded, padded, false};
 }

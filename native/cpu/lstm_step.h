@@ -11,18 +11,6 @@ constexpr int64_t kPanel = 4 * kLanes;       // columns of a panel
 constexpr int kRows = kLanes > 8 ? 6 : 3;    // rows that go through a panel together
 constexpr int64_t kLeastProducts = 1 << 18;  // multiply-adds of a step that are worth waking a thread for
 
-CROSSOVER_INLINE float roundedToBf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  if (value == value) bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-inline void roundToBf16(float* values, int64_t count) {
-  for (int64_t i = 0; i < count; i++) values[i] = roundedToBf16(values[i]);
-}
-
 /// sums[r] += a[r] times panel [depth, kPanel], for rows of `a` that lie `stride` floats apart.
 template <int kCount>
 CROSSOVER_INLINE void panelProduct(const float* a, int64_t stride, const float* panel, int64_t depth,

@@ -76,6 +76,19 @@ CROSSOVER_INLINE int64_t roundUp(int64_t n, int64_t multiple) {
 CROSSOVER_INLINE Floats select(Ints mask, Floats a, Floats b) { return mask ? a : b; }
 CROSSOVER_INLINE Floats maximumOf(Floats a, Floats b) { return a > b ? a : b; }
 
+/// Rounds floats to the nearest bf16, ties to even; infinities and NaN stay what they are.
+inline void roundToBf16(float* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int64_t have = least<int64_t>(kLanes, count - i);
+    Floats value = loadSome(p + i, have), rounded;
+    Words bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+    std::memcpy(&rounded, &bits, sizeof rounded);
+    storeSome(p + i, select(value == value, rounded, value), have);
+  }
+}
+
 CROSSOVER_INLINE Ints laneNumbers() {
   Ints v;
   for (int i = 0; i < kLanes; i++) v[i] = i;
