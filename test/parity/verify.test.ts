@@ -69,6 +69,37 @@ describe('verify', { skip: 'missing' in found ? found.missing : false }, () => {
     assert.match(report.torch, /^\d+\.\d+/);
   });
 
+  it('gives targets only to a parameter that takes them, wherever it stands', async () => {
+    const model = path.join(folder, 'calls.py');
+    writeFileSync(
+      model,
+      `
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(31, 31)
+
+class Position(Model):
+    def forward(self, idx, start: int = 0):
+        assert isinstance(start, int)
+        return self.emb(idx)[:, start:]
+
+class Last(Model):
+    def forward(self, idx, mask=None, labels=None):
+        assert mask is None and labels is not None
+        return F.cross_entropy(self.emb(idx).flatten(0, 1), labels.flatten())
+`,
+    );
+    for (const name of ['Position', 'Last']) {
+      const report = await verifyWith((_, values) => values, { ...request, file: model, expression: `${name}()` });
+      assert.equal(report.passed, true, name);
+    }
+  });
+
   it('fails when one gradient is off by more than the tolerance', async () => {
     const report = await verifyWith(changing((values) => values.map((value) => value * 1.001)));
     assert.equal(report.passed, false);

@@ -82,6 +82,20 @@ def every_tensor(model):
     return tensors
 
 
+# As in the tracer (`crossover_tracer.results`), so that both sides make the same call.
+TARGET_NAMES = {"target", "targets", "label", "labels", "y", "yb", "tgt", "tgts", "target_ids", "target_seq", "gt"}
+
+
+def call_model(model, idx, targets):
+    """model(idx, targets) when forward has a parameter for targets, by its name unless it is the second; else model(idx)."""
+    for position, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
+        if position > 0 and parameter.name.lower() in TARGET_NAMES:
+            if position == 1 and parameter.kind is not parameter.KEYWORD_ONLY:
+                return model(idx, targets)
+            return model(idx, **{parameter.name: targets})
+    return model(idx)
+
+
 def outputs_of(result):
     """The loss and the logits in what a forward call returned; either may be None."""
     import torch
@@ -133,9 +147,7 @@ def run(request):
     if request.get("call"):
         result = eval(compile(request["call"], "<call>", "eval"), space)
     else:
-        taken = inspect.signature(model.forward).parameters.values()
-        positional = [p for p in taken if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        result = model(idx, targets) if len(positional) > 1 else model(idx)
+        result = call_model(model, idx, targets)
     loss, logits = outputs_of(result)
     if loss is None:
         if logits is None:
