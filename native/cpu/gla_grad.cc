@@ -19,11 +19,12 @@ struct KeyRows {
 
 struct ChannelScratch {
   GlaPiece piece;
-  float* states;                                   // the state at the start of every piece of a chunk
-  float *dstate, *across, *dacross;                // G, M^T, G^T
-  float *dy, *dv;                                  // [q, wide]
-  float *dr, *dk, *drPair, *dkPair, *dlog, *none;  // [q, size]
-  float *vAcross, *dpairs, *tail;
+  float* states;                     // the state at the start of every piece of a chunk
+  float *dstate, *across, *dacross;  // G, M^T, G^T
+  float *dy, *dv;                    // [q, wide]
+  float *dr, *dk, *drPair, *dkPair;  // [q, size]
+  float *reads, *writes;             // [q, size], by differentiateRows
+  float *vAcross, *dpairs, *kept;
   int64_t matrix;
 
   ChannelScratch(Carver carver, const GlaArgs& a, int64_t* floats) {
@@ -33,12 +34,12 @@ struct ChannelScratch {
     dstate = carver.take(matrix);
     for (float** block : {&across, &dacross}) *block = carver.take(piece.p * piece.size);
     for (float** block : {&dy, &dv}) *block = carver.take(kGlaPiece * piece.wide);
-    for (float** block : {&dr, &dk, &drPair, &dkPair, &dlog, &none}) {
+    for (float** block : {&dr, &dk, &drPair, &dkPair, &reads, &writes}) {
       *block = carver.take(kGlaPiece * piece.size);
     }
     vAcross = carver.take(piece.wide * kGlaPiece);
     dpairs = carver.take(kGlaPiece * kGlaPiece);
-    tail = carver.take(piece.size);
+    kept = carver.take(piece.size);
     if (floats) *floats = carver.used;
   }
 };
@@ -65,7 +66,7 @@ void differentiateProducts(ChannelScratch& s, const float* state) {
   product<true>(q, wide, q, x.pairs, kGlaPiece, s.dy, wide, s.dv, wide, true, kLowerColumns);
   product<false>(q, size, p, s.dy, wide, s.across, size, s.dr, size, false);
   product<false>(q, size, p, x.v, wide, s.dacross, size, s.dk, size, false);
-  startTail(s.across, s.dacross, x.decay.whole(q), p, size, s.tail);
+  startTail(s.across, s.dacross, x.decay.whole(q), p, size, s.kept);
   scaleRows(s.dstate, n, wide, x.decay.whole(q));
   product<true>(n, wide, q, x.rState, size, s.dy, wide, s.dstate, wide, true);
   lowerProduct(q, p, s.dy, wide, s.vAcross, kGlaPiece, s.dpairs);
@@ -74,7 +75,8 @@ void differentiateProducts(ChannelScratch& s, const float* state) {
   product<true>(q, size, q, s.dpairs, kGlaPiece, x.rPair, size, s.dkPair, size, false, kLowerColumns);
 }
 
-/// Undoes the scaling: gradients of q and k (in dr and dk) and of log decays.
+/// Undoes the scaling: gradients of q and k, in dr and dk; what reads of the state and writes to it give
+/// their log decays, in `reads` and `writes`.
 void differentiateRows(ChannelScratch& s) {
   const GlaPiece& x = s.piece;
   int64_t size = x.size;
@@ -84,17 +86,39 @@ void differentiateRows(ChannelScratch& s) {
     for (int64_t c = 0; c < size; c += kLanes) {
       int64_t at = i * size + c;
       Floats r = load(x.r + at), k = load(x.k + at);
-      Floats dr = load(s.dr + at) * load(d.now() + at) + load(s.drPair + at) * load(d.reachNow() + at);
-      Floats endK = load(s.dk + at) * load(d.toEnd + at);
-      Floats dk = endK + load(s.dkPair + at) * load(d.origin + at);
-      store(s.dlog + at, r * dr - k * dk);
-      store(s.tail + c, load(s.tail + c) + k * endK);
-      // The diagonal, which no decay touches.
-      store(s.dr + at, dr + byV * k);
-      store(s.dk + at, dk + byV * r);
+      Floats fromState = load(s.dr + at) * load(d.now() + at), toState = load(s.dk + at) * load(d.toEnd + at);
+      store(s.reads + at, r * fromState);
+      store(s.writes + at, k * toState);
+      // The diagonal, which no decay touches, comes last.
+      store(s.dr + at, fromState + load(s.drPair + at) * load(d.reachNow() + at) + byV * k);
+      store(s.dk + at, toState + load(s.dkPair + at) * load(d.origin + at) + byV * r);
     }
   }
-  accumulateLogDecay(s.dlog, s.none, s.tail, x.q, size);
+}
+
+/// Gradients of log decays, without differences of what should cancel, in place of `reads`:
+/// dlog_t = kept + sum over i >= t of reads_i + sum over j < t of writes_j
+///        + sum over j < t <= i of dA_ij r_i k_j e^(c_i - c_j).
+void differentiateDecays(ChannelScratch& s) {
+  const GlaPiece& x = s.piece;
+  int64_t size = x.size, q = x.q;
+  for (int64_t c = 0; c < size; c += kLanes) {
+    Floats later{}, earlier = load(s.kept + c);
+    for (int64_t t = q - 1; t >= 0; t--) {
+      later += load(s.reads + t * size + c);
+      store(s.reads + t * size + c, later);
+    }
+    Floats sums[kGlaPiece] = {};  // of token i: dA_ij k_j e^(m - c_j) over j < t
+    for (int64_t t = 0; t < q; t++) {
+      Floats crossing{}, key = load(x.kPair + t * size + c);
+      for (int64_t i = t; i < q; i++) {
+        crossing += load(x.rPair + i * size + c) * sums[i];
+        sums[i] += splat(s.dpairs[i * kGlaPiece + t]) * key;  // 0 for i = t
+      }
+      store(s.reads + t * size + c, load(s.reads + t * size + c) + earlier + crossing);
+      earlier += load(s.writes + t * size + c);
+    }
+  }
 }
 
 void differentiatePiece(ChannelScratch& s, const ChannelRows& rows, const KeyRows& to, int64_t token,
@@ -109,10 +133,11 @@ void differentiatePiece(ChannelScratch& s, const ChannelRows& rows, const KeyRow
   }
   differentiateProducts(s, state);
   differentiateRows(s);
+  if (rows.dlogw.data) differentiateDecays(s);
   writeRows(s.dr, x.size, x.q, x.n, x.scale, to.dq + token * to.qStride, to.qStride);
   writeRows(s.dk, x.size, x.q, x.n, 1, to.dk + token * to.kStride, to.kStride);
   writeRows(s.dv, x.wide, x.q, x.p, 1, rows.dv.at(token), rows.dv.stride);
-  if (rows.dlogw.data) writeRows(s.dlog, x.size, x.q, x.n, 1, rows.dlogw.at(token), rows.dlogw.stride);
+  if (rows.dlogw.data) writeRows(s.reads, x.size, x.q, x.n, 1, rows.dlogw.at(token), rows.dlogw.stride);
 }
 
 /// All pieces of a chunk, the last first.
@@ -142,7 +167,6 @@ void runChannels(const Context& context, const GlaArgs& args, const GlaUnit& uni
   int64_t n = args.N, p = args.P, wide = s.piece.wide, head = unit.batch * args.H + unit.first;
   int64_t chunks = (args.T + kGlaChunk - 1) / kGlaChunk;
   ChannelRows rows(args, unit);
-  zero(s.none, kGlaPiece * s.piece.size);
   readGlaState(args.dstateOut ? args.dstateOut + head * n * p : nullptr, n, p, wide, s.dstate);
   for (int64_t chunk = chunks - 1; chunk >= 0 && !context.stopped(); chunk--) {
     readGlaState(args.saved + (head * chunks + chunk) * n * p, n, p, wide, s.states);
