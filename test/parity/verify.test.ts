@@ -95,7 +95,11 @@ class Last(Model):
 `,
     );
     for (const name of ['Position', 'Last']) {
-      const report = await verifyWith((_, values) => values, { ...request, file: model, expression: `${name}()` });
+      const report = await verifyWith((_, values) => values, {
+        ...request,
+        file: model,
+        expression: `${name}()`,
+      });
       assert.equal(report.passed, true, name);
     }
   });
