@@ -52,6 +52,8 @@ const gla = savedBy(GLA_CHUNK);
 const u = [16, 64];
 const scan = shared([8, 16384, 1024], 1);
 const scanInner = shared([8, 16384, 64], 1);
+const inner = [4, 4096, 1024];
+const narrow = [4, 4096, 64];
 const grid = shared([200_000, 200_000], 0);
 
 // prettier-ignore
@@ -67,7 +69,9 @@ const cases: readonly Case[] = [
   { op: 'gla', operands: [x, null, gla, given, given, given, given, null], floats: [1] },
   { op: 'gla_grad', operands: [x, x, x, x, null, given, null, gla, given, given, given, given], floats: [1] },
   { op: 'selective_scan', operands: [[8, 16384, 1024], null, null, scan, scan, [1024, 64], scanInner, scanInner, null] },
+  { op: 'selective_scan_grad', operands: [inner, inner, [1024, 64], narrow, narrow, null, shared(inner, 1), null, [4 * 256 * 64 * 1024], shared(inner, 1), shared(inner, 1), [1024, 64], narrow, narrow] },
   { op: 'lstm', operands: [[64, 2048, 512], null, null, null, shared([64, 2048, 2048], 1), [2048, 512], null, null], ints: [0] },
+  { op: 'lstm_grad', operands: [[32, 1024, 2048], null, null, shared([32, 1024, 512], 1), null, [2048, 512], [32, 1024, 2048], [32, 1024, 512], null], ints: [0] },
   { op: 'fused', operands: [grid, grid], ints: [0, 1, 3, 1, 0, 0] },
   { op: 'rng_orthogonal', operands: [[4096, 4096]], floats: [1] },
 ];
