@@ -58,8 +58,8 @@ describe('verify of the zoo', { skip }, () => {
       const report = JSON.parse(run.stdout) as Report;
       assert.equal(report.passed, true);
       assert.ok(report.gradients.length > 10);
-      // Rounding differs everywhere; many numbers that are equal to the last bit are zeros on both sides.
-      const zero = report.gradients.filter(({ verdict, elements }) => verdict === 'equal' && elements >= 16);
+      // Rounding differs in some of many elements; what is equal to the last bit is zero on both sides.
+      const zero = report.gradients.filter(({ verdict, elements }) => verdict === 'equal' && elements > 32);
       assert.deepEqual(zero, []);
       assert.ok(report.loss.relative <= 1e-6, `loss: ${report.loss.relative}`);
       assert.ok(report.largestGradient <= (bounds[name] ?? 2e-5), `gradients: ${report.largestGradient}`);
