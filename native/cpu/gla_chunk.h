@@ -17,6 +17,7 @@ namespace CROSSOVER_ARCH {
 
 constexpr int64_t kGlaPiece = 32;  // most tokens of a stretch with decays per channel
 constexpr int64_t kGlaHeads = 4;   // most heads that share the products of one key head in a unit of work
+constexpr int64_t kGlaUnits = 8;   // units below which heads share less, so that threads find work at B = 1
 
 /// What one unit of work covers: heads [first, last) of one batch, which read key head `group`.
 struct GlaUnit {
@@ -25,10 +26,12 @@ struct GlaUnit {
 
 /// Units in a fixed order: batches, key heads, parts of the heads that share one.
 struct GlaUnits {
-  int64_t batches, groups, shared, parts, each;
+  int64_t batches, groups, shared, parts = 0, each = 0;
   explicit GlaUnits(const GlaArgs& a) : batches(a.B), groups(a.G), shared(a.G > 0 ? a.H / a.G : 0) {
-    parts = a.perHead ? (shared + kGlaHeads - 1) / kGlaHeads : shared;
-    each = parts > 0 ? (shared + parts - 1) / parts : 0;
+    if (shared == 0 || batches == 0) return;
+    const int64_t alone = least(shared, (kGlaUnits + batches * groups - 1) / (batches * groups));
+    parts = a.perHead ? most((shared + kGlaHeads - 1) / kGlaHeads, alone) : shared;
+    each = (shared + parts - 1) / parts, parts = (shared + each - 1) / each;
   }
   int64_t count() const { return batches * groups * parts; }
   GlaUnit at(int64_t i) const {
