@@ -58,7 +58,8 @@ async function measure(python: string, one: Case, { samples, pytorch: asked }: W
     sides.push(await crossover(one));
     const times: [number[], number[]] = [[], []];
     const resident = [0, 0];
-    for (const side of sides) await side.steps(WARM_UP);
+    const cold = typeof asked === 'number' ? sides.slice(1) : sides;
+    for (const side of cold) await side.steps(WARM_UP);
     for (let round = 0; round < samples; round++) {
       for (const [index, side] of sides.entries()) {
         const { ms, resident: bytes } = await side.steps(1);
