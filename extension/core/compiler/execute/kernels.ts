@@ -5,7 +5,7 @@
 import type { Attrs } from '../graph.js';
 import type { NdArray } from '../ops/operation.js';
 import { operation } from '../ops/table.js';
-import { GLA_CHUNK, type Instruction, type Opcode } from '../program.js';
+import { type Instruction, type Opcode } from '../program.js';
 import { type Memory, indices } from './memory.js';
 import { SCAN_KERNELS } from './scans.js';
 
@@ -225,33 +225,6 @@ function wkvGrad(kind: 'wkv6' | 'wkv7'): Run {
   };
 }
 
-function gla([y, stateOut, saved, ...inputs]: Operands, { floats }: Instruction): void {
-  const [B, , H, P] = y!.shape as [number, number, number, number];
-  const N = inputs[0]!.shape[3]!;
-  const state = { dtype: 'f32' as const, shape: [B, H, N, P] };
-  const chunks = Math.ceil(y!.shape[1]! / GLA_CHUNK);
-  const types = [
-    { dtype: 'f32' as const, shape: y!.shape },
-    state,
-    { ...state, shape: [B, H, chunks, N, P] },
-  ];
-  const given = inputs.filter((memory) => memory !== null).map(load);
-  const context = { constants: [], random: Math.random, types: [] };
-  const results = operation('gla').evaluate!(given, { scale: floats[0]! }, types, context);
-  [y, stateOut, saved].forEach((memory, i) => memory?.write(results[i]!.data));
-}
-
-function glaGrad(operands: Operands, { floats }: Instruction): void {
-  const [dq, dk, dv, dlogw, dstateIn, dy, dstateOut, saved, ...forward] = operands;
-  const attrs = { scale: floats[0]!, stateIn: dstateIn !== null, stateOut: dstateOut !== null };
-  const shapes = [...forward, dstateIn ?? null].filter((memory) => memory !== null);
-  const given = [dy!, ...forward, saved!, dstateOut ?? null].filter((memory) => memory !== null);
-  const types = shapes.map((memory) => ({ dtype: 'f32' as const, shape: memory.shape }));
-  const context = { constants: [], random: Math.random, types: [] };
-  const results = operation('gla_grad').evaluate!(given.map(load), attrs, types, context);
-  [dq, dk, dv, dlogw, dstateIn].forEach((memory, i) => memory?.write(results[i]!.data));
-}
-
 function draw(): never {
   throw new Error('The reference executor does not draw random numbers.');
 }
@@ -279,8 +252,6 @@ export const KERNELS: Readonly<Record<Exclude<Opcode, 'fused' | 'constant'>, Run
   wkv6_grad: wkvGrad('wkv6'),
   wkv7: wkv('wkv7'),
   wkv7_grad: wkvGrad('wkv7'),
-  gla,
-  gla_grad: glaGrad,
   ...SCAN_KERNELS,
   embedding: ([out, weight, index]) => reference('embedding', [out!], [weight!, index!], {}),
   embedding_grad: embeddingGrad,

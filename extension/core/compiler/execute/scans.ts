@@ -1,4 +1,5 @@
-/** Recurrences with a vector state, in the reference executor: operands to the inputs and outputs of the operation. */
+/** Recurrences other than wkv6 and wkv7, in the reference executor: operands to the inputs and outputs of the operation. */
+import type { Attrs } from '../graph.js';
 import { operation } from '../ops/table.js';
 import type { Instruction, Opcode } from '../program.js';
 import type { Memory } from './memory.js';
@@ -7,12 +8,7 @@ type Operands = readonly (Memory | null)[];
 type Run = (operands: Operands, instruction: Instruction) => void;
 
 /** Runs an operation that may make more than is wanted: its own rule says how large everything is. */
-function evaluate(
-  op: string,
-  outputs: Operands,
-  inputs: Operands,
-  attrs: Readonly<Record<string, boolean>>,
-): void {
+function evaluate(op: string, outputs: Operands, inputs: Operands, attrs: Attrs): void {
   const given = inputs.filter((memory) => memory !== null);
   const types = given.map((memory) => ({ dtype: memory.dtype, shape: memory.shape }));
   const context = { constants: [], random: Math.random, types };
@@ -22,19 +18,24 @@ function evaluate(
   outputs.forEach((memory, i) => memory?.write(results[i]!.data));
 }
 
+/** Attributes that an instruction keeps in its numbers. */
+type Own = (instruction: Instruction) => Attrs;
+const none: Own = () => ({});
+const scale: Own = ({ floats }) => ({ scale: floats[0]! });
+
 /** (`outputs` outputs, inputs..); all that is kept for the gradient is made. */
 const scan =
-  (op: string, outputs: number): Run =>
-  (operands) =>
-    evaluate(op, operands.slice(0, outputs), operands.slice(outputs), { save: true });
+  (op: string, outputs: number, own = none): Run =>
+  (operands, instruction) =>
+    evaluate(op, operands.slice(0, outputs), operands.slice(outputs), { ...own(instruction), save: true });
 
 /** (gradients.., dstateIn?, dy, dstateOut?, saved, inputs..) */
 const scanGrad =
-  (op: string, count: number): Run =>
-  (operands) => {
+  (op: string, count: number, own = none): Run =>
+  (operands, instruction) => {
     const outputs = operands.slice(0, count + 1);
     const [dy, dstateOut, saved, ...inputs] = operands.slice(count + 1);
-    const attrs = { stateIn: outputs[count] !== null, stateOut: dstateOut !== null };
+    const attrs = { ...own(instruction), stateIn: outputs[count] !== null, stateOut: dstateOut !== null };
     evaluate(op, outputs, [dy!, ...inputs, saved!, dstateOut!], attrs);
   };
 
@@ -43,9 +44,14 @@ function lstmGrad([dgates, dh0, dc0, dy, dcell, weight, active, cells, c0]: Oper
   evaluate('lstm_grad', [dgates!, dh0!, dc0!], [dy!, weight!, active!, cells!, c0!, dcell!], attrs);
 }
 
-export type ScanOpcode = Extract<Opcode, `wkv4${string}` | `selective_scan${string}` | `lstm${string}`>;
+export type ScanOpcode = Extract<
+  Opcode,
+  `gla${string}` | `wkv4${string}` | `selective_scan${string}` | `lstm${string}`
+>;
 
 export const SCAN_KERNELS: Readonly<Record<ScanOpcode, Run>> = {
+  gla: scan('gla', 3, scale),
+  gla_grad: scanGrad('gla_grad', 4, scale),
   wkv4: scan('wkv4', 3),
   wkv4_grad: scanGrad('wkv4_grad', 4),
   selective_scan: scan('selective_scan', 3),

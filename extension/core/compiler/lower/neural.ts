@@ -302,38 +302,6 @@ function wkvGrad(kind: 'wkv6' | 'wkv7'): KernelRule {
   };
 }
 
-const gla: KernelRule = {
-  input: (_, __, index) => (index < 4 ? unitRows : contiguous),
-  output: (_, __, index) => (index === 0 ? unitRows : contiguous),
-  emit: (call) => {
-    const y = call.output(0);
-    const inputs = [0, 1, 2, 3].map((i) => call.input(i));
-    call.emit(
-      'gla',
-      [y, call.optionalOutput(1), call.optionalOutput(2)],
-      [...inputs, call.optionalInput(4)],
-      [],
-      [numberAttr(call.node, 'scale')],
-    );
-  },
-};
-
-const glaGrad: KernelRule = {
-  input: (_, __, index) => (index < 5 ? unitRows : contiguous),
-  output: (_, __, index) => (index < 4 ? unitRows : contiguous),
-  emit: (call) => {
-    const outputs = [0, 1, 2].map((i) => call.output(i));
-    const [dy, ...forward] = [0, 1, 2, 3, 4].map((i) => call.input(i));
-    call.emit(
-      'gla_grad',
-      [...outputs, call.optionalOutput(3), call.optionalOutput(4)],
-      [dy!, call.optionalInput(6), call.input(5), ...forward],
-      [],
-      [numberAttr(call.node, 'scale')],
-    );
-  },
-};
-
 export const NEURAL_RULES: Readonly<Record<string, KernelRule>> = {
   softmax: rowRule('softmax'),
   softmax_grad: rowRule('softmax_grad', [1, 0]),
@@ -355,6 +323,4 @@ export const NEURAL_RULES: Readonly<Record<string, KernelRule>> = {
   wkv7: wkv('wkv7'),
   wkv6_grad: wkvGrad('wkv6'),
   wkv7_grad: wkvGrad('wkv7'),
-  gla,
-  gla_grad: glaGrad,
 };

@@ -1,10 +1,10 @@
-/** Recurrences with a vector state: wkv4, selective_scan and lstm. */
+/** Recurrences other than wkv6 and wkv7: gla, wkv4, selective_scan and lstm. */
 import type { Node } from '../graph.js';
 import type { Opcode } from '../program.js';
 import { type Lowering, unitRows } from './lowering.js';
 import { contiguous } from './neural.js';
 import type { Accept, Call, KernelRule } from './rule.js';
-import { flagAttr } from './table.js';
+import { flagAttr, numberAttr } from './table.js';
 import type { View } from './view.js';
 
 /** Rows of sequences [B, T, ..] may have any strides outside; all else is row-major. */
@@ -16,32 +16,49 @@ function list(call: Call, count: number, first = 0): View[] {
   return Array.from({ length: count }, (_, i) => call.input(first + i));
 }
 
+type Floats = (call: Call) => number[];
+const none: Floats = () => [];
+const scale: Floats = ({ node }) => [numberAttr(node, 'scale')];
+
 /** `count` inputs, of which `places` are sequences, and perhaps a state; (y, state?, saved?). */
-function scan(op: Opcode, count: number, places: readonly number[]): KernelRule {
+function scan(op: Opcode, count: number, places: readonly number[], floats = none): KernelRule {
   return {
     input: sequences(new Set(places)),
     output: sequences(new Set([0])),
     emit: (call) => {
       const outputs = [call.output(0), call.optionalOutput(1), call.optionalOutput(2)];
-      call.emit(op, outputs, [...list(call, count), call.optionalInput(count)]);
+      call.emit(op, outputs, [...list(call, count), call.optionalInput(count)], [], floats(call));
     },
   };
 }
 
-/** Inputs (dy, the forward operation's, saved, dstate?); one gradient per input and perhaps one of the state. */
-function scanGrad(op: Opcode, count: number, places: readonly number[]): KernelRule {
+/**
+ * Inputs (dy, the forward operation's, saved, dstate?); one gradient per input, of which those from `needed` on are made
+ * when they are read, and perhaps one of the state.
+ */
+function scanGrad(
+  op: Opcode,
+  count: number,
+  places: readonly number[],
+  floats = none,
+  needed = count,
+): KernelRule {
   return {
     input: sequences(new Set([0, ...places.map((place) => place + 1)])),
     output: sequences(new Set(places)),
     emit: (call) => {
       const [takes, gives] = [flagAttr(call.node, 'stateIn'), flagAttr(call.node, 'stateOut')];
-      const gradients = Array.from({ length: count }, (_, i) => call.output(i));
+      const gradients = Array.from({ length: count }, (_, i) =>
+        i < needed ? call.output(i) : call.optionalOutput(i),
+      );
       const [dy, saved] = [call.input(0), call.input(count + 1)];
       const dstateOut = gives ? call.input(count + 2) : null;
       call.emit(
         op,
         [...gradients, takes ? call.optionalOutput(count) : null],
         [dy, dstateOut, saved, ...list(call, count, 1)],
+        [],
+        floats(call),
       );
     },
   };
@@ -84,6 +101,8 @@ const lstmGrad: KernelRule = {
 };
 
 export const SCAN_RULES: Readonly<Record<string, KernelRule>> = {
+  gla: scan('gla', 4, [0, 1, 2, 3], scale),
+  gla_grad: scanGrad('gla_grad', 4, [0, 1, 2, 3], scale, 3),
   wkv4: scan('wkv4', 4, [2, 3]),
   wkv4_grad: scanGrad('wkv4_grad', 4, [2, 3]),
   selective_scan: scan('selective_scan', 5, [0, 1, 3, 4]),

@@ -3,7 +3,8 @@ import type { Attrs, TensorType } from '../graph.js';
 import { GLA_CHUNK } from '../program.js';
 import { elementCount, sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
-import { arity, flag, GraphError, number, type NdArray, type Row, type VjpContext } from './operation.js';
+import { arity, f32, flag, GraphError, number, type NdArray, type Row } from './operation.js';
+import { scanVjp } from './scan.js';
 
 interface Sizes {
   readonly batch: number;
@@ -18,7 +19,6 @@ interface Sizes {
 }
 
 type Shape = readonly number[];
-const f32 = (shape: Shape): TensorType => ({ dtype: 'f32', shape });
 
 /** Sizes of inputs q, k, v, logw; throws one sentence when they do not fit together. */
 function sizesOf([q, k, v, logw]: readonly TensorType[]): Sizes {
@@ -164,18 +164,6 @@ function evaluateGrad(all: readonly NdArray[], attrs: Attrs, outputs: readonly T
   return results;
 }
 
-function vjp({ b, inputs, outputs, attrs, dys }: VjpContext): (number | null)[] {
-  const [dyGiven, dstate] = dys;
-  if (dyGiven == null && dstate == null) return inputs.map(() => null);
-  const dy = dyGiven ?? b.full(0, f32(b.shape(outputs[0]!)));
-  const gradients = b.emit(
-    'gla_grad',
-    [dy, ...inputs.slice(0, 4), outputs[2]!, ...(dstate == null ? [] : [dstate])],
-    { scale: number(attrs, 'scale'), stateIn: inputs.length > 4, stateOut: dstate != null },
-  );
-  return [...gradients];
-}
-
 export const glaRows: Record<string, Row> = {
   gla: {
     infer: (inputs, attrs) => {
@@ -190,7 +178,7 @@ export const glaRows: Record<string, Row> = {
       return flag(attrs, 'save') ? [...out, saved] : out;
     },
     saves: true,
-    vjp,
+    vjp: (context) => scanVjp('gla_grad', 4, context, { attrs: { scale: number(context.attrs, 'scale') } }),
     flops: (inputs) => flops(inputs, inputs[0]!.shape[3]!),
     evaluate,
   },

@@ -2,9 +2,8 @@
 import type { TensorType } from '../graph.js';
 import { sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
-import { arity, flag, GraphError, type NdArray, type Row } from './operation.js';
+import { arity, f32, flag, GraphError, type NdArray, type Row } from './operation.js';
 
-const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** B, T, H; throws unless gates, weight and the first state fit together. */

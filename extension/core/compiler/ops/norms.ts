@@ -1,9 +1,9 @@
 /** Layer, RMS and group normalisation, and their gradients from the saved statistics. */
 import type { GraphBuilder } from '../build.js';
-import type { Attrs, TensorType, ValueId } from '../graph.js';
+import type { Attrs, ValueId } from '../graph.js';
 import { elementCount, range, sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
-import { arity, flag, GraphError, number, without, type NdArray, type Row } from './operation.js';
+import { arity, f32, flag, GraphError, number, without, type NdArray, type Row } from './operation.js';
 
 /** Rows of `n` elements; affine parameter of element `i` of row `r` is number `parameter(r, i)`. */
 interface Rows {
@@ -38,8 +38,6 @@ function groupRows(shape: readonly number[], attrs: Attrs): Rows {
     parameter: (row, i) => (row % groups) * (channels / groups) + Math.floor(i / per),
   };
 }
-
-const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** Forward pass: y, mean, rstd. With `centre` false the mean is taken as 0 (RMS norm). */
 function normalise(

@@ -68,6 +68,9 @@ export interface Operation {
 
 export type Row = Omit<Operation, 'name'>;
 
+/** The type of a float tensor. */
+export const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
+
 /** Thrown for anything illegal in a graph. */
 export class GraphError extends Error {
   override name = 'GraphError';

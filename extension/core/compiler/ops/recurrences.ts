@@ -3,7 +3,8 @@ import type { Attrs, TensorType } from '../graph.js';
 import { WKV_CHUNK } from '../program.js';
 import { elementCount, sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
-import { arity, flag, GraphError, type NdArray, type Row, type VjpContext } from './operation.js';
+import { arity, f32, flag, GraphError, type NdArray, type Row } from './operation.js';
+import { scanVjp } from './scan.js';
 
 interface Sizes {
   readonly batch: number;
@@ -19,7 +20,6 @@ function sizesOf(shape: readonly number[]): Sizes {
 }
 
 const stateShape = ({ batch, heads, n }: Sizes): number[] => [batch, heads, n, n];
-const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** One (batch, head): reads of a [B, T, H, N] tensor are `x.data[at(t) + i]`. */
 interface Head extends Sizes {
@@ -191,24 +191,11 @@ function inferForward(kind: Kind, inputs: readonly TensorType[], attrs: Attrs): 
   return flag(attrs, 'save') ? [...out, saved] : out;
 }
 
-function vjp(kind: Kind, { b, inputs, outputs, dys }: VjpContext): (number | null)[] {
-  const [dyGiven, dstate] = dys;
-  if (dyGiven == null && dstate == null) return inputs.map(() => null);
-  const dy = dyGiven ?? b.full(0, f32(b.shape(outputs[0]!)));
-  const state = inputs.slice(kind.inputs);
-  const gradients = b.emit(
-    `${kind.name}_grad`,
-    [dy, ...inputs.slice(0, kind.inputs), outputs[2]!, ...state, ...(dstate == null ? [] : [dstate])],
-    { stateIn: state.length > 0, stateOut: dstate != null },
-  );
-  return [...gradients];
-}
-
 function rowsOf(kind: Kind): Record<string, Row> {
   const forward: Row = {
     infer: (inputs, attrs) => inferForward(kind, inputs, attrs),
     saves: true,
-    vjp: (context) => vjp(kind, context),
+    vjp: (context) => scanVjp(`${kind.name}_grad`, kind.inputs, context, { takesState: true }),
     flops: ([r]) => (elementCount(r!.shape) / r!.shape[3]!) * kind.flops(r!.shape[3]!),
     evaluate: (inputs, _attrs, outputs) => {
       const s = sizesOf(inputs[0]!.shape);

@@ -3,9 +3,8 @@ import type { TensorType } from '../graph.js';
 import { WKV_CHUNK } from '../program.js';
 import { sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
-import { arity, flag, GraphError, type NdArray, type Row } from './operation.js';
-
-const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
+import { arity, f32, flag, GraphError, type NdArray, type Row } from './operation.js';
+import { scanVjp } from './scan.js';
 
 interface Sizes {
   readonly B: number;
@@ -73,14 +72,7 @@ const selectiveScan: Row = {
     return flag(attrs, 'save') ? [...out, f32([B, Math.ceil(T / WKV_CHUNK), N, D])] : out;
   },
   saves: true,
-  vjp: ({ b, inputs, outputs, dys: [dyGiven, dstate] }) => {
-    if (dyGiven == null && dstate == null) return inputs.map(() => null);
-    const dy = dyGiven ?? b.zerosLike(outputs[0]!);
-    const given = [dy, ...inputs.slice(0, 5), outputs[2]!, ...(dstate == null ? [] : [dstate])];
-    return [
-      ...b.emit('selective_scan_grad', given, { stateIn: inputs.length > 5, stateOut: dstate != null }),
-    ];
-  },
+  vjp: (context) => scanVjp('selective_scan_grad', 5, context),
   flops: ([x, , a]) => flopsOf(x!, a!),
   evaluate: ([x, dt, a, b, c, first], _attrs, outputs) => {
     const sizes = sizesOf(x!, a!);

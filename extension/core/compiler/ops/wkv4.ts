@@ -3,9 +3,8 @@ import type { TensorType } from '../graph.js';
 import { WKV_CHUNK } from '../program.js';
 import { elementCount, sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
-import { arity, flag, GraphError, type NdArray, type Row } from './operation.js';
-
-const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
+import { arity, f32, flag, GraphError, type NdArray, type Row } from './operation.js';
+import { scanVjp } from './scan.js';
 
 /** Sums of weighted values and of weights, both over e^pp. */
 type State = readonly [aa: number, bb: number, pp: number];
@@ -75,12 +74,7 @@ const wkv4: Row = {
     return flag(attrs, 'save') ? [...out, f32([B, Math.ceil(T / WKV_CHUNK), 3, C])] : out;
   },
   saves: true,
-  vjp: ({ b, inputs, outputs, dys: [dyGiven, dstate] }) => {
-    if (dyGiven == null && dstate == null) return inputs.map(() => null);
-    const dy = dyGiven ?? b.zerosLike(outputs[0]!);
-    const given = [dy, ...inputs.slice(0, 4), outputs[2]!, ...(dstate == null ? [] : [dstate])];
-    return [...b.emit('wkv4_grad', given, { stateIn: inputs.length > 4, stateOut: dstate != null })];
-  },
+  vjp: (context) => scanVjp('wkv4_grad', 4, context),
   flops: ([, , k]) => FLOPS * elementCount(k!.shape),
   evaluate: ([logw, u, k, v, first], _attrs, outputs) => {
     const [B, T, C] = k!.shape as [number, number, number];
