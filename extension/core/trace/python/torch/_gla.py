@@ -1,11 +1,8 @@
 """Gated linear attention as a native operation."""
 
-from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError
 
-from . import _types as T
-from ._pointwise import result
-from ._types import Size
+from ._scans import emit
 
 
 def gla(q, k, v, logw, state=None, scale=1.0):
@@ -24,8 +21,4 @@ def gla(q, k, v, logw, state=None, scale=1.0):
     last = (batch, heads, size, values)
     if state is not None:
         tensors.append(state.to(kind).reshape(last))
-    code = T.code_of(kind)
-    types = [(code, tuple(v.shape)), (code, last)]
-    inputs = tuple(tensor._v() for tensor in tensors)
-    y, final = R.current.emit_many("gla", inputs, ("scale", float(scale)), types)
-    return result(y, kind, v.shape, tensors), result(final, kind, Size(last), tensors)
+    return emit("gla", tensors, (v.shape, last), ("scale", float(scale)))

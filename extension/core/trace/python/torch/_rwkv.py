@@ -9,13 +9,11 @@ import functools
 from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError
 
-from . import _types as T
 from ._gla import gla
-from ._pointwise import assign, result
-from ._reduce import max as reduce_max
 from ._join import padded
-from ._scans import lstm, selective_scan, wkv4
-from ._types import Size
+from ._pointwise import assign
+from ._reduce import max as reduce_max
+from ._scans import emit, lstm, selective_scan, wkv4
 from .autograd.function import Function
 from .nn import functional as F
 
@@ -47,10 +45,7 @@ def _recurrence(op, sequences, u, state):
         tensors.append(u.to(kind).reshape(heads, size))
     if state is not None:
         tensors.append(state.to(kind).reshape(batch, heads, size, size))
-    code = T.code_of(kind)
-    types = [(code, tuple(shape)), (code, (batch, heads, size, size))]
-    y, last = R.current.emit_many(op, tuple(tensor._v() for tensor in tensors), (), types)
-    return result(y, kind, shape, tensors), result(last, kind, Size((batch, heads, size, size)), tensors)
+    return emit(op, tensors, (shape, (batch, heads, size, size)))
 
 
 # Kernels that write into buffers the caller made

@@ -21,11 +21,12 @@ def _dimensions(op, name, tensor, count):
     return tensor.shape
 
 
-def _emit(op, tensors, shapes):
+def emit(op, tensors, shapes, attrs=()):
+    """Outputs of those shapes, of the kind that all of `tensors` have; `attrs` are keys and values in turn."""
     kind = tensors[0].dtype
     code = T.code_of(kind)
     types = [(code, tuple(shape)) for shape in shapes]
-    values = R.current.emit_many(op, tuple(tensor._v() for tensor in tensors), (), types)
+    values = R.current.emit_many(op, tuple(tensor._v() for tensor in tensors), attrs, types)
     return tuple(result(value, kind, Size(shape), tensors) for value, shape in zip(values, shapes))
 
 
@@ -35,7 +36,7 @@ def wkv4(logw, u, k, v, state=None):
     last = (batch, 3, channels)
     _check("wkv4", logw=(logw, (channels,)), u=(u, (channels,)), v=(v, tuple(k.shape)), state=(state, last))
     given = [logw, u, k, v] if state is None else [logw, u, k, v, state]
-    return _emit("wkv4", [tensor.to(k.dtype) for tensor in given], ((batch, time, channels), last))
+    return emit("wkv4", [tensor.to(k.dtype) for tensor in given], ((batch, time, channels), last))
 
 
 def selective_scan(x, dt, A, B, C, state=None):
@@ -46,7 +47,7 @@ def selective_scan(x, dt, A, B, C, state=None):
     _check("selective_scan", dt=(dt, tuple(x.shape)), A=(A, (channels, size)), B=(B, narrow), C=(C, narrow),
            state=(state, last))  # fmt: skip
     given = [x, dt, A, B, C] if state is None else [x, dt, A, B, C, state]
-    return _emit("selective_scan", [tensor.to(x.dtype) for tensor in given], ((batch, time, channels), last))
+    return emit("selective_scan", [tensor.to(x.dtype) for tensor in given], ((batch, time, channels), last))
 
 
 def lstm(gates, weight, h0=None, c0=None):
@@ -56,4 +57,4 @@ def lstm(gates, weight, h0=None, c0=None):
     first = (batch, size)
     _check("lstm", weight=(weight, (rows, size)), h0=(h0, first), c0=(c0, first))
     given = [gates, weight] if h0 is None else [gates, weight, h0, c0]
-    return _emit("lstm", [tensor.to(gates.dtype) for tensor in given], ((batch, time, size), first))
+    return emit("lstm", [tensor.to(gates.dtype) for tensor in given], ((batch, time, size), first))
