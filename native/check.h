@@ -96,8 +96,8 @@ class Check {
   void probability() const;
   void constant() const;
   void matmul() const;
-  void norm(std::size_t, std::size_t weight, std::size_t bias) const;
-  void crossEntropy(std::size_t loss, std::size_t) const;
+  void norm(std::size_t weight, std::size_t bias) const;
+  void crossEntropy(std::size_t loss) const;
   void gather() const;
   void scatter() const;
   void cumulate() const;
@@ -112,9 +112,8 @@ class Check {
   void attention(std::size_t q, std::size_t k) const;
   void diagonals() const;
   void weightedGradient() const;
-  void saved(std::size_t i, std::size_t y) const;
   void gla(std::size_t saves, std::size_t q, std::size_t v, std::size_t logw) const;
-  void chunkStates(std::size_t saved, std::size_t y, int64_t perChannel) const;
+  void chunkStates(std::size_t saved, std::size_t y, int64_t chunk, int64_t perChannel) const;
   void vectorState(std::size_t a, std::size_t b) const;
   void fourGates(std::size_t h, std::size_t gates) const;
 

@@ -15,25 +15,25 @@ void Check::sequence() const {
     case Opcode::weighted_attention_grad:
       return diagonals(), weightedGradient(), allApart(4);
     case Opcode::wkv6:
-      return saved(2, 0), allApart(3);
+      return chunkStates(2, 0, kWkvChunk, at(0).shape[3]), allApart(3);
     case Opcode::wkv6_grad:
-      return saved(8, 0), allApart(6);
+      return chunkStates(8, 0, kWkvChunk, at(0).shape[3]), allApart(6);
     case Opcode::wkv7:
-      return saved(2, 0), allApart(3);
+      return chunkStates(2, 0, kWkvChunk, at(0).shape[3]), allApart(3);
     case Opcode::wkv7_grad:
-      return saved(9, 0), allApart(7);
+      return chunkStates(9, 0, kWkvChunk, at(0).shape[3]), allApart(7);
     case Opcode::gla:
       return gla(2, 3, 0, 6), allApart(3);
     case Opcode::gla_grad:
       return gla(7, 8, 10, 11), allApart(5);
     case Opcode::wkv4:
-      return vectorState(1, 8), chunkStates(2, 0, 3), allApart(3);
+      return vectorState(1, 8), chunkStates(2, 0, kWkvChunk, 3), allApart(3);
     case Opcode::wkv4_grad:
-      return vectorState(4, 6), chunkStates(7, 2, 3), allApart(5);
+      return vectorState(4, 6), chunkStates(7, 2, kWkvChunk, 3), allApart(5);
     case Opcode::selective_scan:
-      return chunkStates(2, 0, at(5).shape[1]), allApart(3);
+      return chunkStates(2, 0, kWkvChunk, at(5).shape[1]), allApart(3);
     case Opcode::selective_scan_grad:
-      return chunkStates(8, 0, at(2).shape[1]), allApart(6);
+      return chunkStates(8, 0, kWkvChunk, at(2).shape[1]), allApart(6);
     case Opcode::lstm:
       need((operand(2) == nullptr) == (operand(3) == nullptr),
            "saves gates and cells together or not at all");
@@ -65,32 +65,21 @@ void Check::weightedGradient() const {
   }
 }
 
-void Check::saved(std::size_t i, std::size_t y) const {
-  const TensorRef& t = at(y);
-  if (operand(i) == nullptr) return;
-  const int64_t chunks = (t.shape[1] + kWkvChunk - 1) / kWkvChunk;
-  const __int128 states = static_cast<__int128>(t.shape[0]) * t.shape[2] * chunks * t.shape[3] * t.shape[3];
-  need(at(i).elements() >= states, "has too small a place for saved states");
-}
-
 /// Operands `saves`, q, v and the log decays.
 void Check::gla(std::size_t saves, std::size_t q, std::size_t v, std::size_t logw) const {
   const TensorRef &keys = at(q), &values = at(v), &decays = at(logw);
   const int64_t groups = keys.shape[2], n = keys.shape[3], heads = values.shape[2];
   need(groups > 0 ? heads % groups == 0 : heads == 0, "has heads that key heads do not divide");
   need(decays.shape[3] == 1 || decays.shape[3] == n, "needs log decays per key channel or per head");
-  if (operand(saves) == nullptr) return;
-  const int64_t chunks = (values.shape[1] + kGlaChunk - 1) / kGlaChunk;
-  const __int128 states = static_cast<__int128>(values.shape[0]) * heads * chunks * n * values.shape[3];
-  need(at(saves).elements() >= states, "has too small a place for saved states");
+  chunkStates(saves, v, kGlaChunk, n);
 }
 
-/// `saved` has room for `perChannel` numbers per channel of `y` [B, T, C] and chunk.
-void Check::chunkStates(std::size_t saved, std::size_t y, int64_t perChannel) const {
+/// `saved` has room for `perChannel` numbers per channel of `y` [B, T, ..] and `chunk` tokens.
+void Check::chunkStates(std::size_t saved, std::size_t y, int64_t chunk, int64_t perChannel) const {
   if (operand(saved) == nullptr) return;
   const TensorRef& t = at(y);
-  const int64_t chunks = (t.shape[1] + kWkvChunk - 1) / kWkvChunk;
-  const __int128 numbers = static_cast<__int128>(t.shape[0]) * chunks * perChannel * t.shape[2];
+  __int128 numbers = static_cast<__int128>((t.shape[1] + chunk - 1) / chunk) * perChannel * t.shape[0];
+  for (int d = 2; d < t.rank; ++d) numbers *= t.shape[d];
   need(at(saved).elements() >= numbers, "has too small a place for saved states");
 }
 

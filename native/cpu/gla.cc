@@ -8,8 +8,6 @@ namespace crossover {
 namespace CROSSOVER_ARCH {
 namespace {
 
-int64_t chunksOf(const GlaArgs& a) { return (a.T + kGlaChunk - 1) / kGlaChunk; }
-
 struct ChannelScratch {
   GlaPiece piece;
   float *state, *y;

@@ -19,6 +19,8 @@ constexpr int64_t kGlaPiece = 32;  // most tokens of a stretch with decays per c
 constexpr int64_t kGlaHeads = 4;   // most heads that share the products of one key head in a unit of work
 constexpr int64_t kGlaUnits = 8;   // units below which heads share less, so that threads find work at B = 1
 
+inline int64_t chunksOf(const GlaArgs& a) { return (a.T + kGlaChunk - 1) / kGlaChunk; }
+
 /// What one unit of work covers: heads [first, last) of one batch, which read key head `group`.
 struct GlaUnit {
   int64_t batch, group, part, first, last;

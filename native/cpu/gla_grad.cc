@@ -165,7 +165,7 @@ void differentiateChunk(ChannelScratch& s, const ChannelRows& rows, const KeyRow
 void runChannels(const Context& context, const GlaArgs& args, const GlaUnit& unit, const KeyRows& to,
                  ChannelScratch& s) {
   int64_t n = args.N, p = args.P, wide = s.piece.wide, head = unit.batch * args.H + unit.first;
-  int64_t chunks = (args.T + kGlaChunk - 1) / kGlaChunk;
+  int64_t chunks = chunksOf(args);
   ChannelRows rows(args, unit);
   readGlaState(args.dstateOut ? args.dstateOut + head * n * p : nullptr, n, p, wide, s.dstate);
   for (int64_t chunk = chunks - 1; chunk >= 0 && !context.stopped(); chunk--) {
@@ -275,7 +275,7 @@ void runHeads(const Context& context, const GlaArgs& args, const GlaUnit& unit, 
               HeadScratch& s) {
   GlaShared& x = s.shared;
   int64_t n = args.N, p = args.P, size = x.size, wide = x.wide, matrix = n * wide;
-  int64_t chunks = (args.T + kGlaChunk - 1) / kGlaChunk, first = unit.batch * args.H;
+  int64_t chunks = chunksOf(args), first = unit.batch * args.H;
   HeadRows q(args.q, unit.batch, unit.group), k(args.k, unit.batch, unit.group);
   for (int64_t h = unit.first; h < unit.last; h++) {
     const float* given = args.dstateOut ? args.dstateOut + (first + h) * n * p : nullptr;

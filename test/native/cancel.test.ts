@@ -54,10 +54,12 @@ const scan = shared([8, 16384, 1024], 1);
 const scanInner = shared([8, 16384, 64], 1);
 const inner = [4, 4096, 1024];
 const narrow = [4, 4096, 64];
+const square = [8192, 8192];
 const grid = shared([200_000, 200_000], 0);
 
 // prettier-ignore
 const cases: readonly Case[] = [
+  { op: 'matmul', operands: [square, square, square, null, null], ints: [0, 0], floats: [1] },
   { op: 'attention', operands: [q, lse, q, q, q, null], ints: [1, 0], floats: [0.125] },
   { op: 'attention_grad', operands: [q, q, q, q, q, q, q, q, lse, null], ints: [1, 0], floats: [0.125] },
   { op: 'weighted_attention', operands: [many, many, many, many, weights], ints: [-2047, 1] },

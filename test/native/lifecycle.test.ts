@@ -200,18 +200,6 @@ test('a run is cancelled within 300 ms, leaves the event loop free, and can be r
   session.dispose();
 });
 
-test('one instruction that takes seconds is cancelled within 300 ms too', async () => {
-  const session = addon.createSession({});
-  const program = session.loadProgram(heavy(8192, 1), session.createState(0));
-  const running = program.run();
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  const asked = performance.now();
-  program.cancel();
-  await assert.rejects(running, hasCode('cancelled'));
-  assert.ok(performance.now() - asked < 300, `took ${performance.now() - asked} ms`);
-  session.dispose();
-});
-
 test('disposing the session during a run settles its promise', async () => {
   const session = addon.createSession({});
   const running = session.loadProgram(heavy(2048, 2000), session.createState(0)).run();
