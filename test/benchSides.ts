@@ -90,36 +90,32 @@ export interface Fastest {
  */
 export async function fastestPytorch(python: string, one: Case, limitSeconds: number): Promise<Fastest> {
   const compiled = await pytorch(python, one, false);
-  const compiledMs = await timedStep(compiled, limitSeconds * 1000);
-  if (compiledMs === null) compiled.dispose();
-  // What compiling took says nothing about a step, so that eager execution gets all the time it needs.
-  const eager = await pytorch(python, one, true);
-  const eagerMs = (await timedStep(eager, Infinity))!;
-  process.stderr.write(
-    `  torch.compile ${compiledMs === null ? `gave no second step in ${limitSeconds} s` : `${Math.round(compiledMs)} ms`}, eager ${Math.round(eagerMs)} ms\n`,
-  );
-  if (compiledMs === null) return { side: eager, how: 'eager' };
-  if (eagerMs < compiledMs) {
-    compiled.dispose();
-    return { side: eager, how: 'eager' };
+  let eager: Side | undefined;
+  let kept: Side | undefined;
+  try {
+    const compiledMs = await within(limitSeconds, secondStep(compiled));
+    if (compiledMs === null) compiled.dispose(); // at once: it would go on compiling beside what is timed next
+    // What compiling took says nothing about a step, so that eager execution gets all the time it needs.
+    eager = await pytorch(python, one, true);
+    const eagerMs = await secondStep(eager);
+    const said =
+      compiledMs === null ? `gave no second step in ${limitSeconds} s` : `${Math.round(compiledMs)} ms`;
+    process.stderr.write(`  torch.compile ${said}, eager ${Math.round(eagerMs)} ms\n`);
+    kept = compiledMs !== null && compiledMs <= eagerMs ? compiled : eager;
+    return { side: kept, how: kept === compiled ? 'torch.compile' : 'eager' };
+  } finally {
+    for (const side of [compiled, eager]) if (side !== kept) side?.dispose();
   }
-  eager.dispose();
-  return { side: compiled, how: 'torch.compile' };
 }
 
-/** The time of the second step, or null when both together take longer than the limit or fail. */
-async function timedStep(side: Side, limitMs: number): Promise<number | null> {
-  const steps = side.steps(2).then(
-    ({ ms }) => ms[1]!,
-    (error: unknown) => {
-      if (limitMs === Infinity) throw error;
-      return null;
-    },
-  );
-  if (limitMs === Infinity) return steps;
+/** The time of the second step, in milliseconds. */
+const secondStep = async (side: Side): Promise<number> => (await side.steps(2)).ms[1]!;
+
+/** What `work` gives, or null when it takes longer than the limit or fails. */
+async function within<T>(seconds: number, work: Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), limitMs)));
-  const result = await Promise.race([steps, late]);
+  const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), seconds * 1000)));
+  const result = await Promise.race([work.catch(() => null), late]);
   clearTimeout(timer);
   return result;
 }
