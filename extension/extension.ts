@@ -1,26 +1,26 @@
 /** Activation: builds the shared parts and registers the features, nothing else. */
 import * as vscode from 'vscode';
 import { registerAnnotations } from './features/annotations.js';
+import { registerBenchmark } from './features/benchmark.js';
 import { registerBenchmarkButton } from './features/benchmarkButton.js';
-import { registerBenchmarkFile } from './features/benchmarkFile.js';
 import { registerCancelRun } from './features/cancelRun.js';
 import { registerCompare } from './features/compare.js';
+import { registerDevicesTree } from './features/devicesTree.js';
+import { registerForkModel } from './features/forkModel.js';
+import { registerModelsTree } from './features/modelsTree.js';
 import { registerOpenResults } from './features/openResults.js';
 import { registerResultsPanel } from './features/resultsPanel.js';
 import { registerRunProgress } from './features/runProgress.js';
+import { registerRunsTree } from './features/runsTree.js';
 import { registerShowLog } from './features/showLog.js';
 import { soon } from './host/disposable.js';
+import { lazyEngine } from './host/engine.js';
+import { EntryStore } from './host/entries.js';
 import { createLog, sentence } from './host/log.js';
-import { Runs, type Engine } from './host/runs.js';
+import { ModuleScan } from './host/moduleScan.js';
+import { Runs } from './host/runs.js';
 import type { Services } from './host/services.js';
 import { SettingsSource } from './host/settings.js';
-import { EntryStore } from './host/workspaceModels.js';
-
-/** The engine's client is loaded when it is first needed: activation stays a few milliseconds. */
-const engine: Engine = {
-  start: async (experiment, root) => (await import('./core/engine/client.js')).startRun(experiment, root),
-  cancel: async (folder) => (await import('./core/engine/client.js')).cancelRun(folder),
-};
 
 export function activate(context: vscode.ExtensionContext): void {
   const began = performance.now();
@@ -29,25 +29,32 @@ export function activate(context: vscode.ExtensionContext): void {
     return part;
   };
   const log = own(createLog());
+  const engine = lazyEngine();
   const services: Services = {
     context,
     log,
+    engine,
+    scan: own(new ModuleScan()),
     runs: own(new Runs(engine, context.globalStorageUri.fsPath)),
     settings: own(new SettingsSource()),
     entries: new EntryStore(context.workspaceState),
   };
   const panel = own(registerResultsPanel(services));
   own(registerCompare(services));
-  own(registerBenchmarkFile(services, 'crossover.benchmark', false));
-  own(registerBenchmarkFile(services, 'crossover.benchmarkAs', true));
+  own(registerBenchmark(services));
   own(registerBenchmarkButton());
   own(registerOpenResults(services, panel.show));
   own(registerCancelRun(services));
+  own(registerForkModel(services));
+  own(registerModelsTree(services));
+  own(registerRunsTree(services, panel.show));
+  own(registerDevicesTree(services));
   own(registerShowLog(services));
   own(registerRunProgress(services, panel.show));
   own(registerAnnotations(services.runs, services.settings, context.workspaceState, log));
   own(
     soon(() => {
+      services.runs.watch();
       services.runs.findRunning().catch((error: unknown) => {
         log.warn(sentence(error));
       });

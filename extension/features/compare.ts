@@ -5,11 +5,13 @@ import { defaultComparison } from '../core/experiments/defaults.js';
 import type { Experiment } from '../core/experiments/experiment.js';
 import { askEntry } from '../host/askEntry.js';
 import { guarded } from '../host/log.js';
-import type { Disposable } from '../host/disposable.js';
+import { Store, type Disposable } from '../host/disposable.js';
+import { guessEntries } from '../host/guessEntry.js';
+import { targetOf, type ModelTarget } from '../host/modelTarget.js';
 import type { Services } from '../host/services.js';
 import { startExperiment } from '../host/startExperiment.js';
 import { requireTrust } from '../host/trust.js';
-import { labelOf, specOf, workspaceModels, zooModels, type FoundModel } from '../host/workspaceModels.js';
+import { modelOf, specOf, workspaceModels, zooModels, type FoundModel } from '../host/workspaceModels.js';
 import { integer } from '../shared/units.js';
 
 const TITLE = 'Compare Architectures';
@@ -24,35 +26,56 @@ interface Choice<T> extends vscode.QuickPickItem {
 }
 
 export function registerCompare(services: Services): Disposable {
-  return vscode.commands.registerCommand(
-    'crossover.compare',
-    guarded(services.log, async () => {
-      if (!(await requireTrust())) return;
-      const models = await pickModels(services);
-      if (models === undefined) return;
-      const contexts = await pickContexts(services.settings.value.contexts);
-      if (contexts === undefined) return;
-      const device = await pickDevice(services.settings.value.device);
-      if (device === undefined) return;
-      const parts = await pickParts();
-      if (parts === undefined) return;
-      const file = models.find((model) => model.file !== null)?.file ?? undefined;
-      await startExperiment(
-        services,
-        experimentOf(services, models, contexts, device, parts),
-        services.runs.rootFor(file ?? undefined),
-      );
-    }),
+  const store = new Store();
+  const command = (name: string, first: (argument: unknown) => ModelTarget | undefined): void => {
+    store.add(
+      vscode.commands.registerCommand(
+        name,
+        guarded(services.log, (argument: unknown) => compare(services, first(argument))),
+      ),
+    );
+  };
+  command('crossover.compare', () => undefined);
+  command('crossover.compareWith', targetOf);
+  return store;
+}
+
+/** Asks what to compare, `first` with something else where it is given, and starts the run. */
+async function compare(services: Services, first: ModelTarget | undefined): Promise<void> {
+  if (!(await requireTrust())) return;
+  const models = await pickModels(services, first);
+  if (models === undefined) return;
+  const contexts = await pickContexts(services.settings.value.contexts);
+  if (contexts === undefined) return;
+  const device = await pickDevice(services.settings.value.device);
+  if (device === undefined) return;
+  const parts = await pickParts();
+  if (parts === undefined) return;
+  const file = models.find((model) => model.file !== null)?.file ?? undefined;
+  await startExperiment(
+    services,
+    experimentOf(services, models, contexts, device, parts),
+    services.runs.rootFor(file),
   );
 }
 
-async function pickModels(services: Services): Promise<FoundModel[] | undefined> {
+async function pickModels(
+  services: Services,
+  first: ModelTarget | undefined,
+): Promise<FoundModel[] | undefined> {
   const zoo = zooModels();
-  const found = await workspaceModels(services.entries);
+  const found = await workspaceModels(services);
+  if (first?.kind === 'file') await includeTarget(found, first, services);
+  const isFirst = (model: FoundModel): boolean =>
+    first?.kind === 'zoo'
+      ? model.source === first.id
+      : first !== undefined &&
+        model.file?.toString() === first.uri.toString() &&
+        (first.className === undefined || first.className === model.className);
   const choice = (model: FoundModel): Choice<FoundModel> => ({
     label: model.label,
     description: model.description,
-    picked: PICKED_FIRST.includes(model.source),
+    picked: first === undefined ? PICKED_FIRST.includes(model.source) : isFirst(model),
     value: model,
   });
   const separator = (label: string): Choice<FoundModel>[] => [
@@ -87,16 +110,32 @@ async function pickModels(services: Services): Promise<FoundModel[] | undefined>
   return confirmed;
 }
 
+/** Adds the class that was asked about where another of its file is the likeliest model. */
+async function includeTarget(
+  found: FoundModel[],
+  { uri, className }: Extract<ModelTarget, { kind: 'file' }>,
+  { entries }: Services,
+): Promise<void> {
+  const ofFile = found.find(({ file }) => file?.toString() === uri.toString());
+  if (ofFile !== undefined && (className === undefined || ofFile.className === className)) return;
+  const document = await vscode.workspace.openTextDocument(uri);
+  const guesses = guessEntries(document.getText());
+  const guess = guesses.find((item) => className === undefined || item.className === className);
+  if (guess === undefined) return;
+  const expression = (await entries.get(uri, guess.className)) ?? guess.expression;
+  found.unshift(modelOf(uri, guess.className, expression));
+}
+
 /** A model of the workspace, with its build expression asked for once. */
 async function confirm(
   model: FoundModel,
   file: vscode.Uri,
   services: Services,
 ): Promise<FoundModel | undefined> {
-  const expression = await askEntry(await vscode.workspace.openTextDocument(file), services.entries);
-  if (expression === undefined) return undefined;
-  const label = labelOf(expression, vscode.workspace.asRelativePath(file));
-  return { ...model, label, source: `${file.fsPath}::${expression}` };
+  const { className } = model;
+  const document = await vscode.workspace.openTextDocument(file);
+  const expression = await askEntry(document, services, className === undefined ? {} : { className });
+  return expression === undefined ? undefined : modelOf(file, className ?? '', expression);
 }
 
 async function pickContexts(preferred: readonly number[]): Promise<number[] | undefined> {

@@ -3,30 +3,12 @@ import * as vscode from 'vscode';
 import type { Disposable } from '../host/disposable.js';
 import { guarded } from '../host/log.js';
 import type { RunEntry } from '../host/runs.js';
+import { statusIcon } from '../host/runWords.js';
 import type { Services } from '../host/services.js';
-import { never } from '../shared/protocol.js';
-import type { RunStatus } from '../shared/report.js';
-
-function icon(status: RunStatus): string {
-  switch (status) {
-    case 'running':
-      return '$(sync~spin)';
-    case 'done':
-      return '$(check)';
-    case 'cancelled':
-      return '$(circle-slash)';
-    case 'failed':
-      return '$(error)';
-    case 'interrupted':
-      return '$(debug-disconnect)';
-    default:
-      return never(status);
-  }
-}
 
 function itemOf(entry: RunEntry): vscode.QuickPickItem & { readonly entry: RunEntry } {
   return {
-    label: `${icon(entry.status)} ${entry.title}`,
+    label: `$(${statusIcon(entry.status)}) ${entry.title}`,
     description: `${entry.status}, ${new Date(entry.startedAt).toLocaleString()}`,
     ...(entry.problem === null ? {} : { detail: entry.problem }),
     entry,

@@ -1,16 +1,16 @@
 /** Progress with cancel, a status bar item, the log, and a message when a run ends in a way that needs one. */
 import * as vscode from 'vscode';
-import { Replaceable, Store, toDisposable, type Disposable } from '../host/disposable.js';
+import { Replaceable, soon, Store, type Disposable } from '../host/disposable.js';
+import { escapeMarkdown } from '../host/annotationText.js';
 import { readEngineLog } from '../host/engineLog.js';
 import { sentence } from '../host/log.js';
 import type { RunReport } from '../host/runs.js';
+import { statusWord } from '../host/runWords.js';
 import type { Services } from '../host/services.js';
+import { startAgain } from '../host/startExperiment.js';
 import { never } from '../shared/protocol.js';
 import type { Report } from '../shared/report.js';
-import { duration } from '../shared/units.js';
-
-/** How long the status bar keeps saying how a run ended. */
-const LINGER_MS = 15_000;
+import { about, duration } from '../shared/units.js';
 
 /** `42%, 1 min left`. */
 function fractionText({ progress }: Report): string {
@@ -23,23 +23,21 @@ export function registerRunProgress(services: Services, show: (folder: string) =
   const { runs, log } = services;
   const store = new Store();
   const notification = store.add(new Replaceable<Notification>());
-  const linger = store.add(new Replaceable());
   const status = store.add(
     vscode.window.createStatusBarItem('crossover.run', vscode.StatusBarAlignment.Left, 0),
   );
   status.name = 'Crossover';
-  status.command = 'crossover.openResults';
   let message = '';
 
   store.add(
     runs.onDidReport(({ folder, report }) => {
       if (report.status !== 'running') return;
-      linger.value = undefined;
       if (notification.value?.folder !== folder)
         notification.value = new Notification(folder, report.title, () => runs.cancel(folder));
       notification.value.update(report);
       status.text = `$(sync~spin) Crossover ${fractionText(report)}`;
       status.tooltip = `${report.title}: ${report.progress?.message ?? 'starting'}`;
+      status.command = openCommand(folder);
       status.show();
       if (report.progress !== null && report.progress.message !== message) {
         message = report.progress.message;
@@ -47,21 +45,25 @@ export function registerRunProgress(services: Services, show: (folder: string) =
       }
     }),
   );
+  const rest = (folder: string, report: Report): void => {
+    status.text = restText(report);
+    status.tooltip = restTooltip(report);
+    status.command = openCommand(folder);
+    status.show();
+  };
+  const showLast = async (): Promise<void> => {
+    const newest = (await runs.list()).find((entry) => entry.status === 'done');
+    if (newest === undefined || runs.active !== null) status.hide();
+    else rest(newest.folder, await runs.read(newest.folder));
+  };
   store.add(
     runs.onDidEnd((end) => {
       notification.value = undefined;
-      status.text = `$(beaker) Crossover: ${end.report.status}`;
-      status.tooltip = end.report.title;
-      status.show();
-      const timer = setTimeout(() => {
-        status.hide();
-      }, LINGER_MS);
-      linger.value = toDisposable(() => {
-        clearTimeout(timer);
-      });
+      rest(end.folder, end.report);
       void tell(services, end, show);
     }),
   );
+  store.add(soon(() => void showLast().catch((error: unknown) => log.warn(sentence(error)))));
   store.add(
     runs.onDidFail((error) => {
       notification.value = undefined;
@@ -73,12 +75,33 @@ export function registerRunProgress(services: Services, show: (folder: string) =
   return store;
 }
 
+function openCommand(folder: string): vscode.Command {
+  return { command: 'crossover.runs.open', title: vscode.l10n.t('Open Results'), arguments: [{ folder }] };
+}
+
+/** Between runs: the crossover over context of the last one, in a few words. */
+function restText({ crossovers, status }: Report): string {
+  if (status !== 'done') return `$(beaker) Crossover: ${statusWord(status)}`;
+  const found = crossovers.find(({ axis, at }) => axis === 'context' && at !== null);
+  return found?.at == null
+    ? '$(beaker) Crossover'
+    : `$(beaker) ${vscode.l10n.t('{0} faster from {1} tokens', found.after, about(found.at))}`;
+}
+
+function restTooltip({ title, crossovers, startedAt }: Report): vscode.MarkdownString {
+  const lines = [`**${escapeMarkdown(title)}**, ${new Date(startedAt).toLocaleString()}`];
+  return new vscode.MarkdownString(
+    [...lines, ...crossovers.map(({ sentence: text }) => escapeMarkdown(text))].join('\n\n'),
+  );
+}
+
 /** Says how a run ended, with what to do next. */
 async function tell(
-  { log, runs }: Services,
+  services: Services,
   { folder, report }: RunReport,
   show: (folder: string) => Promise<void>,
 ): Promise<void> {
+  const { log } = services;
   log.info(`${report.title}: ${report.status}`);
   for (const problem of report.problems) {
     const place =
@@ -90,7 +113,7 @@ async function tell(
     'Show Log': () => {
       log.show(true);
     },
-    'Run Again': () => runs.again(folder),
+    'Run Again': () => startAgain(services, folder),
   };
   const ask = async (
     kind: typeof vscode.window.showErrorMessage,

@@ -38,18 +38,19 @@ export function annotationHover({ shown, all }: LineAnnotation, stale: boolean):
         ].join(' | '),
       );
     return [
-      `**${escape(model)}**`,
+      `**${escapeMarkdown(model)}**`,
       '',
       'context | batch | forward | backward | optimizer | share of step | FLOPs | memory traffic',
       '--: | --: | --: | --: | --: | --: | --: | --:',
       ...rows,
     ].join('\n');
   });
-  const head = `Crossover: this line in one training step; shown beside it: ${escape(shown.model)} at context ${integer(shown.context)}.`;
+  const head = `Crossover: this line in one training step; shown beside it: ${escapeMarkdown(shown.model)} at context ${integer(shown.context)}.`;
   const warning = 'The file has changed since it was measured: benchmark it again, or undo the edit.';
   return [head, ...(stale ? [warning] : []), ...tables].join('\n\n');
 }
 
-function escape(text: string): string {
+/** Text that Markdown shows as it stands. */
+export function escapeMarkdown(text: string): string {
   return text.replace(/[\\`*_{}[\]()#+\-.!|<>]/g, '\\$&');
 }

@@ -24,6 +24,13 @@ const SIZES: readonly (readonly [RegExp, string])[] = [
   [/^(bias|use_bias)$/, 'False'],
 ];
 
+/** Classes of the file that are modules, in the order of the file. */
+export function moduleClasses(source: string): PythonClass[] {
+  const classes = pythonClasses(source);
+  const byName = new Map(classes.map((item) => [item.name, item]));
+  return classes.filter((item) => isModule(item, byName));
+}
+
 /** Modules of the file from the most to the least likely model; empty when it defines none. */
 export function guessEntries(source: string): EntryGuess[] {
   const classes = pythonClasses(source);

@@ -17,6 +17,11 @@ export interface PythonClass {
   readonly parameters: readonly PythonField[];
   /** Text of the class without comments and strings' contents. */
   readonly body: string;
+  /** First and last line, from 1. */
+  readonly line: number;
+  readonly lastLine: number;
+  /** Lines of `forward`, from 1; `null` where the class has none of its own. */
+  readonly forward: { readonly line: number; readonly lastLine: number } | null;
 }
 
 /** Top-level classes in the order of the file. */
@@ -45,9 +50,32 @@ export function pythonClasses(source: string): PythonClass[] {
           ? []
           : parametersOf(enclosed(body, constructor.index + constructor[0].length - 1)),
       body,
+      line: start + 1,
+      lastLine: lastOf(lines, start, end),
+      forward: forwardOf(lines, start, end),
     });
   }
   return classes;
+}
+
+/** The last line, from 1, that has something on it in the lines from `start` up to `end` (from 0). */
+function lastOf(lines: readonly string[], start: number, end: number): number {
+  let last = end;
+  while (last > start + 1 && (lines[last - 1] ?? '').trim() === '') last--;
+  return last;
+}
+
+function forwardOf(lines: readonly string[], start: number, end: number): PythonClass['forward'] {
+  for (let at = start + 1; at < end; at++) {
+    const indent = /^([ \t]+)(?:async\s+)?def\s+forward\s*\(/.exec(lines[at] ?? '')?.[1];
+    if (indent === undefined) continue;
+    // The body is deeper than its `def`; closing brackets of the signature may stand at the same depth.
+    const outside = new RegExp(`^\\s{0,${indent.length}}[^\\s)\\]}]`);
+    let next = at + 1;
+    while (next < end && !outside.test(lines[next] ?? '')) next++;
+    return { line: at + 1, lastLine: lastOf(lines, at, next) };
+  }
+  return null;
 }
 
 /** The source with comments and the contents of strings replaced by spaces, so that brackets and words can be counted. */

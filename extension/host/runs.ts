@@ -1,18 +1,20 @@
 /** The runs of this window: the one place that starts, follows, lists and cancels them. Everything else listens. */
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { Engine } from './engine.js';
 import type { Experiment } from '../core/experiments/experiment.js';
-import { followRun, listRuns, readRecord, readReport, type RunEntry } from '../core/runs/index.js';
+import {
+  deleteRun,
+  followRun,
+  listRuns,
+  readReport,
+  writeMark,
+  type RunEntry,
+  type RunMark,
+} from '../core/runs/index.js';
 import type { Report } from '../shared/report.js';
 import { RESTRICTED } from './trust.js';
 import { Replaceable, Store, toDisposable, type Disposable } from './disposable.js';
-
-/** What starts and stops engines; the process that owns the addon is none of this window's. */
-export interface Engine {
-  /** Writes the run folder and starts its engine; resolves once the folder can be followed. */
-  start(experiment: Experiment, root: string): Promise<{ readonly folder: string }>;
-  cancel(folder: string): Promise<void>;
-}
 
 export interface RunReport {
   /** Absolute path of the run folder. */
@@ -25,11 +27,15 @@ export function rootOfRun(folder: string): string {
   return path.resolve(folder, '..', '..', '..');
 }
 
+/** Files that change together are told once. */
+const SETTLE_MS = 250;
+
 export class Runs implements Disposable {
   private readonly store = new Store();
   private readonly started = this.store.add(new vscode.EventEmitter<string>());
   private readonly reported = this.store.add(new vscode.EventEmitter<RunReport>());
   private readonly ended = this.store.add(new vscode.EventEmitter<RunReport>());
+  private readonly listed = this.store.add(new vscode.EventEmitter<void>());
   private readonly unreadable = this.store.add(new vscode.EventEmitter<unknown>());
   private readonly following = this.store.add(new Replaceable());
   private current: string | null = null;
@@ -41,6 +47,8 @@ export class Runs implements Disposable {
   readonly onDidReport = this.reported.event;
   /** The followed run has ended, in whatever way. */
   readonly onDidEnd = this.ended.event;
+  /** The list of runs is another one: one began, ended, was marked or deleted, here or elsewhere. */
+  readonly onDidChangeList = this.listed.event;
   /** A run folder could not be read. */
   readonly onDidFail = this.unreadable.event;
 
@@ -89,17 +97,25 @@ export class Runs implements Disposable {
     const { folder } = await this.engine.start(experiment, root);
     this.follow(folder);
     this.started.fire(folder);
+    this.listed.fire();
     return folder;
-  }
-
-  /** Starts the experiment of an earlier run anew. */
-  async again(folder: string): Promise<string> {
-    const { experiment, root } = readRecord(folder);
-    return this.start(experiment, root);
   }
 
   async cancel(folder: string): Promise<void> {
     await this.engine.cancel(folder);
+  }
+
+  /** Notes and pins of a run. */
+  mark(folder: string, change: Partial<RunMark>): void {
+    writeMark(folder, change);
+    this.listed.fire();
+  }
+
+  /** Deletes a run that has ended, with everything that was measured. */
+  delete(folder: string): void {
+    deleteRun(folder);
+    if (this.last?.folder === folder) this.last = null;
+    this.listed.fire();
   }
 
   /** Resolves when the run is no longer followed as going on. */
@@ -112,6 +128,26 @@ export class Runs implements Disposable {
         resolve();
       });
     });
+  }
+
+  /** Notices runs that another window or a terminal starts, ends or deletes. */
+  watch(): void {
+    let timer: NodeJS.Timeout | undefined;
+    const changed = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        this.listed.fire();
+        void this.findRunning();
+      }, SETTLE_MS);
+    };
+    this.store.add(toDisposable(() => clearTimeout(timer)));
+    // A new folder is told as a whole; what is written into it at once may not be.
+    for (const pattern of ['**/.crossover/runs/*', '**/.crossover/runs/*/{run,mark}.json']) {
+      const watcher = this.store.add(vscode.workspace.createFileSystemWatcher(pattern));
+      this.store.add(watcher.onDidCreate(changed));
+      this.store.add(watcher.onDidChange(changed));
+      this.store.add(watcher.onDidDelete(changed));
+    }
   }
 
   /** Follows the newest run that is still going on, if there is one: it outlives a reload of the window. */
@@ -131,7 +167,9 @@ export class Runs implements Disposable {
         this.last = { folder, report };
         if (report.status !== 'running') end();
         this.reported.fire(this.last);
-        if (report.status !== 'running') this.ended.fire(this.last);
+        if (report.status === 'running') return;
+        this.ended.fire(this.last);
+        this.listed.fire();
       },
       (error) => {
         end();

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { ModelSpec } from '../core/experiments/experiment.js';
 import { zooIds, zooModel } from '../core/experiments/zoo.js';
-import { guessEntries } from './guessEntry.js';
+import type { Services } from './services.js';
 
 export interface FoundModel {
   readonly label: string;
@@ -11,10 +11,9 @@ export interface FoundModel {
   readonly source: string;
   /** The Python file of a workspace model; `null` for the zoo. */
   readonly file: vscode.Uri | null;
+  /** The class of a workspace model. */
+  readonly className?: string;
 }
-
-const SKIPPED = '**/{node_modules,site-packages,.venv,venv,env,.git,.crossover,dist,build,__pycache__}/**';
-const MOST_FILES = 400;
 
 /** Models that ship, at the sizes that match each other in parameters. */
 export function zooModels(): FoundModel[] {
@@ -25,26 +24,29 @@ export function zooModels(): FoundModel[] {
 }
 
 /** The likeliest model of every Python file in the workspace that defines an `nn.Module`. */
-export async function workspaceModels(entries: EntryStore): Promise<FoundModel[]> {
-  const files = await vscode.workspace.findFiles('**/*.py', SKIPPED, MOST_FILES);
+export async function workspaceModels({
+  scan,
+  entries,
+}: Pick<Services, 'scan' | 'entries'>): Promise<FoundModel[]> {
   const models = await Promise.all(
-    files.map(async (file) => {
-      const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
-      const [guess] = text.includes('Module') ? guessEntries(text) : [];
+    (await scan.scan()).map(async ({ uri, guesses: [guess] }) => {
       if (guess === undefined) return [];
-      const expression = entries.get(file) ?? guess.expression;
-      const place = vscode.workspace.asRelativePath(file);
-      return [
-        {
-          label: labelOf(expression, place),
-          description: expression,
-          source: `${file.fsPath}::${expression}`,
-          file,
-        },
-      ];
+      const expression = (await entries.get(uri, guess.className)) ?? guess.expression;
+      return [modelOf(uri, guess.className, expression)];
     }),
   );
   return models.flat().sort((a, b) => a.label.localeCompare(b.label));
+}
+
+/** A model of the workspace, built by an expression. */
+export function modelOf(file: vscode.Uri, className: string, expression: string): FoundModel {
+  return {
+    label: labelOf(expression, vscode.workspace.asRelativePath(file)),
+    description: expression,
+    source: `${file.fsPath}::${expression}`,
+    file,
+    className,
+  };
 }
 
 /** A name for tables: the class and the file. */
@@ -55,17 +57,4 @@ export function labelOf(expression: string, place: string): string {
 
 export function specOf({ label, source, file }: FoundModel): ModelSpec {
   return file === null ? { source } : { source, label };
-}
-
-/** Build expressions the user has confirmed, one per file, kept with the workspace. */
-export class EntryStore {
-  constructor(private readonly memento: vscode.Memento) {}
-
-  get(file: vscode.Uri): string | undefined {
-    return this.memento.get<string>(`entry:${file.toString()}`);
-  }
-
-  async set(file: vscode.Uri, expression: string): Promise<void> {
-    await this.memento.update(`entry:${file.toString()}`, expression);
-  }
 }

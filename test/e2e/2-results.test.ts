@@ -11,9 +11,15 @@ const suite: Suite = (window) => {
     await session.command('View: Close All Editors');
     await session.open('model.py');
     await session.command('Crossover: Benchmark This Model');
-    await session.quickInput('How is the model of model.py built?');
+    await session.quickInput('How is Tiny of model.py built?');
     const guess = await session.page.locator('.quick-input-widget:visible input').first().inputValue();
     assert.equal(guess, 'Tiny(TinyConfig(block_size=T, vocab_size=V))');
+    const input = session.page.locator('.quick-input-widget:visible input').first();
+    await input.fill('Tiny(TinyConfig(blocksize=T))');
+    await session.accept();
+    await session.page.locator('.quick-input-message', { hasText: 'blocksize' }).waitFor({ timeout: 60_000 });
+    await session.screenshot('entry-wrong');
+    await input.fill(guess);
     await session.accept();
   });
 
@@ -27,6 +33,11 @@ const suite: Suite = (window) => {
     assert.equal(rows.length, 2);
     for (const row of rows) assert.match(row, /\d (ms|µs|s)/);
     assert.equal(session.newestRun().status, 'done');
+    const kept = readFileSync(path.join(session.workspace, 'crossover.json'), 'utf8');
+    assert.deepEqual(JSON.parse(kept), {
+      version: 1,
+      models: { 'model.py::Tiny': 'Tiny(TinyConfig(block_size=T, vocab_size=V))' },
+    });
   });
 
   test('the keyboard stays in the code', async () => {

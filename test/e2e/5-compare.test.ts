@@ -22,10 +22,17 @@ const suite: Suite = (window) => {
     await session.screenshot('compare-models');
     await session.accept();
     // How the model of the workspace is built is asked once, and the second suite may have answered it.
-    const asked = /How is the model of/;
-    await session.quickInput(/How is the model of|\(2\/4\): context lengths/);
+    const asked = /How is Tiny of/;
+    await session.quickInput(/How is Tiny of|\(2\/4\): context lengths/);
     if (asked.test(await page.locator('.quick-input-titlebar').first().innerText())) await session.accept();
-    await session.quickInput('(2/4): context lengths');
+    await session.until(
+      'the contexts',
+      async () =>
+        (await page.locator('.quick-input-titlebar', { hasText: '(2/4): context lengths' }).count()) > 0
+          ? true
+          : null,
+      60_000,
+    );
     await session.accept();
     await session.quickInput('(3/4): device');
     await session.accept();

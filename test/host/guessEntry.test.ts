@@ -1,7 +1,7 @@
 /** The guess of the build expression, on the ways public files define models. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { guessEntries } from '../../extension/host/guessEntry.js';
+import { guessEntries, moduleClasses } from '../../extension/host/guessEntry.js';
 
 const first = (source: string): string | undefined => guessEntries(source)[0]?.expression;
 
@@ -71,4 +71,42 @@ class Transformer(nn.Module):
 
 test('a file without modules has no entries', () => {
   assert.deepEqual(guessEntries('x = 1\nclass A:\n    pass\n'), []);
+});
+
+test('classes and their forward are found at their lines', () => {
+  const source = `import torch.nn as nn
+
+class A(nn.Module):
+    """forward(
+    def forward(self): no, this is text
+    """
+
+    def __init__(self):
+        super().__init__()
+
+    def forward(
+        self, x,
+    ):
+        # a comment
+        y = x
+
+        return y
+
+    def other(self):
+        pass
+
+
+class Config:
+    def forward(self): ...
+
+class B(A):
+    x = 1
+`;
+  assert.deepEqual(
+    moduleClasses(source).map(({ name, line, lastLine, forward }) => ({ name, line, lastLine, forward })),
+    [
+      { name: 'A', line: 3, lastLine: 20, forward: { line: 11, lastLine: 17 } },
+      { name: 'B', line: 26, lastLine: 27, forward: null },
+    ],
+  );
 });

@@ -4,15 +4,25 @@
  * To follow a run: `../runs/index.js`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { distPath } from '../paths.js';
 import { requireDevice } from '../experiments/device.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { RUN_VERSION } from '../runs/events.js';
 import { runsFolder } from '../runs/list.js';
+import { takeLock } from '../runs/lock.js';
 import { cancelFile, effectiveStatus, logFile, readRecord, writeRecord } from '../runs/record.js';
-import { RunError, writeError } from '../runs/runError.js';
+import { RunBusyError, RunError, writeError } from '../runs/runError.js';
 
 import { openEngine } from './engineProcess.js';
 
@@ -35,7 +45,8 @@ export interface StartedRun {
 /**
  * Makes the run folder and starts an engine of its own for it, which goes on when this process ends. Relative model files and
  * data are read from `root`. Resolves when the engine has taken the run over; rejects with {@link RunError},
- * and before anything is written with `UsageError` when the device cannot run the experiment.
+ * and before anything is written with `UsageError` when the device cannot run the experiment, and `RunBusyError` while another
+ * run of the same root is going on.
  */
 export async function startRun(
   experiment: Experiment,
@@ -66,6 +77,7 @@ export async function startRun(
     finishedAt: null,
     error: null,
   });
+  requireAlone(root, folder);
   const log = openSync(logFile(folder), 'a');
   const child = spawn(process.execPath, [distPath('engine.js'), 'run', folder], {
     detached: true,
@@ -78,6 +90,19 @@ export async function startRun(
   child.unref();
   await takenOver(folder, ended);
   return { folder, id, pid: child.pid!, ended };
+}
+
+/** Takes the lock of the root for a run that is about to start; where another run holds it, nothing is left of this one. */
+function requireAlone(root: string, folder: string): void {
+  let holder: string | null = null;
+  let alone = false;
+  try {
+    holder = takeLock(root, folder);
+    alone = holder === null;
+  } finally {
+    if (!alone) rmSync(folder, { recursive: true, force: true });
+  }
+  if (holder !== null) throw new RunBusyError(holder, readRecord(holder).title);
 }
 
 async function askDevice(experiment: Experiment): Promise<void> {

@@ -3,6 +3,8 @@
  *   listRuns(root), readReport(folder), followRun(folder, onReport, onError) -> disposable
  */
 export { listRuns, runsFolder, type RunEntry } from './list.js';
+export { readMark, writeMark, type RunMark } from './mark.js';
+export { deleteRun } from './remove.js';
 export { logFile, readRecord, reportFile, type RunRecord } from './record.js';
-export { RunError, messageOf } from './runError.js';
+export { RunBusyError, RunError, messageOf } from './runError.js';
 export { followRun, readReport, type Disposable } from './watch.js';

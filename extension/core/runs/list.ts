@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { RunStatus } from '../../shared/report.js';
+import { readMark, type RunMark } from './mark.js';
 import { effectiveStatus, readRecord, recordFile } from './record.js';
 import { messageOf } from './runError.js';
 
@@ -14,6 +15,9 @@ export interface RunEntry {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly finishedAt: number | null;
+  /** `null` where the run cannot be read. */
+  readonly device: string | null;
+  readonly mark: RunMark;
   /** Why the run cannot be read, one sentence; `null` for a readable one. */
   readonly problem: string | null;
 }
@@ -49,8 +53,18 @@ function readEntry(folder: string, name: string): RunEntry | null {
   }
   try {
     const record = readRecord(folder);
-    const { id, title, startedAt, finishedAt } = record;
-    return { folder, id, title, status: effectiveStatus(record), startedAt, finishedAt, problem: null };
+    const { id, title, startedAt, finishedAt, experiment } = record;
+    return {
+      folder,
+      id,
+      title,
+      status: effectiveStatus(record),
+      startedAt,
+      finishedAt,
+      device: experiment.device,
+      mark: readMark(folder),
+      problem: null,
+    };
   } catch (error) {
     const problem = messageOf(error);
     return {
@@ -60,6 +74,8 @@ function readEntry(folder: string, name: string): RunEntry | null {
       status: 'failed',
       startedAt: modified,
       finishedAt: null,
+      device: null,
+      mark: readMark(folder),
       problem,
     };
   }

@@ -4,10 +4,25 @@ import { fileProblem } from '../fileProblem.js';
 export class RunError extends Error {
   constructor(
     message: string,
-    readonly code: 'missing' | 'damaged' | 'version' | 'full' | 'write' | 'engine',
+    readonly code: 'missing' | 'damaged' | 'version' | 'full' | 'write' | 'engine' | 'busy',
   ) {
     super(message);
     this.name = 'RunError';
+  }
+}
+
+/** Another run holds the folder. */
+export class RunBusyError extends RunError {
+  constructor(
+    /** Folder of the run that is going on. */
+    readonly holder: string,
+    title: string,
+  ) {
+    super(
+      `A run is going on in this folder already (${title}), and two at a time would disturb each other's times: wait for it, or cancel it.`,
+      'busy',
+    );
+    this.name = 'RunBusyError';
   }
 }
 
