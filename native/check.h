@@ -110,6 +110,7 @@ class Check {
   // Attention and recurrences.
   void sequence() const;
   void attention(std::size_t q, std::size_t k) const;
+  void keyHeads(std::size_t q, std::size_t k) const;
   void diagonals() const;
   void weightedGradient() const;
   void gla(std::size_t saves, std::size_t q, std::size_t v, std::size_t logw) const;

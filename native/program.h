@@ -28,6 +28,7 @@ constexpr int kMaxRank = 8;
 #define CROSSOVER_OPCODES(X) \
   X(constant) X(fused) X(matmul) X(softmax) X(softmax_grad) X(log_softmax) X(log_softmax_grad) \
   X(layer_norm) X(layer_norm_grad) X(cross_entropy) X(cross_entropy_grad) X(attention) X(attention_grad) \
+  X(cached_attention) \
   X(weighted_attention) X(weighted_attention_grad) \
   X(wkv6) X(wkv6_grad) X(wkv7) X(wkv7_grad) X(wkv4) X(wkv4_grad) X(gla) X(gla_grad) \
   X(selective_scan) X(selective_scan_grad) X(lstm) X(lstm_grad) X(embedding) X(embedding_grad) X(gather) X(scatter) \

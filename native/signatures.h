@@ -30,6 +30,7 @@ inline const Signature kSignatures[] = {
     {Opcode::cross_entropy_grad, "f-NC | f-NC f=N i.N f=*", 2, 1},
     {Opcode::attention, "f-BHTE f?.BHT | f-BHTD f-BKSD f-BKSE m?.BHTS", 2, 1},
     {Opcode::attention_grad, "f-BHTD f-BKSD f-BKSE | f-BHTE f-BHTD f-BKSD f-BKSE f-BHTE f.BHT m?.BHTS", 2, 1},
+    {Opcode::cached_attention, "f-BHTE | f-BHTD f-BKSD f-BKSE i=1 m?.BHTS", 0, 1},
     {Opcode::weighted_attention, "f-BHTE | f-BHTD f-BHSD f-BHSE f-BHTS", 2, 0},
     {Opcode::weighted_attention_grad, "f-BHTD f-BHSD f-BHSE f?-GITS | f-BHTE f-BHTD f-BHSD f-BHSE f-BHTS", 2,
      0},

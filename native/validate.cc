@@ -130,6 +130,7 @@ void Check::specific() const {
       return crossEntropy(4), allApart(1, 1);
     case Opcode::attention:
     case Opcode::attention_grad:
+    case Opcode::cached_attention:
     case Opcode::weighted_attention:
     case Opcode::weighted_attention_grad:
     case Opcode::wkv6:

@@ -10,6 +10,8 @@ void Check::sequence() const {
       return attention(2, 3), allApart(2);
     case Opcode::attention_grad:
       return attention(4, 5), allApart(3);
+    case Opcode::cached_attention:
+      return keyHeads(1, 2), allApart(1);
     case Opcode::weighted_attention:
       return diagonals(), allApart(1);
     case Opcode::weighted_attention_grad:
@@ -48,6 +50,10 @@ void Check::sequence() const {
 void Check::attention(std::size_t q, std::size_t k) const {
   flag(0);
   need(in_.ints[1] >= 0, "needs a window >= 0");
+  keyHeads(q, k);
+}
+
+void Check::keyHeads(std::size_t q, std::size_t k) const {
   need(at(k).shape[1] > 0 && at(q).shape[1] % at(k).shape[1] == 0,
        "has query heads that key heads do not divide");
 }

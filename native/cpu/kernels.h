@@ -79,6 +79,13 @@ struct AttentionArgs {
   Rows4 dout, dq, dk, dv;
 };
 
+/// Causal attention over the first `end` rows of a cache: the last T of them belong to the queries. `lse` and
+/// the gradient's fields are not used.
+struct CachedAttentionArgs {
+  AttentionArgs attention;
+  const int64_t* end;
+};
+
 /// out = ((q k^T) * w) v over q [B, H, T, D], k [B, H, S, D], v [B, H, S, Dv] and weights w [B, H, T, S],
 /// which are zero by construction but where first <= j - i < last; w may have stride 0 over B and H, and its
 /// rows are contiguous.
@@ -320,6 +327,7 @@ struct FusedArgs {
   X(gemm, GemmArgs)                               \
   X(attention, AttentionArgs)                     \
   X(attentionGrad, AttentionArgs)                 \
+  X(cachedAttention, CachedAttentionArgs)         \
   X(weightedAttention, WeightedAttentionArgs)     \
   X(weightedAttentionGrad, WeightedAttentionArgs) \
   X(wkv6, Wkv6Args)                               \

@@ -1,11 +1,11 @@
 /** From a trace to a program. The list of passes stands in `compilePrepared`, top to bottom. */
 import { assembleProgram } from './assembleProgram.js';
-import type { Compiled, CompileOptions, IoPlace } from './compiled.js';
+import type { Compiled, CompileOptions, IoPlace, Update } from './compiled.js';
 import { explain, flopsByPhase } from './explain.js';
 import { canonical } from './canonical.js';
 import { prepare } from './frontend.js';
 import { normalize } from './normalize.js';
-import type { Graph, Trace } from './graph.js';
+import type { Graph, Trace, ValueId } from './graph.js';
 import { Io } from './io.js';
 import { layoutState } from './layout.js';
 import { absorbAdditions } from './lower/absorb.js';
@@ -34,11 +34,20 @@ export function compile(trace: Trace, options: CompileOptions): Compiled {
   return compilePrepared(trace, step, options);
 }
 
-/** As {@link compile}, from a graph that is prepared already (VOCABULARY.md says what that means). */
-export function compilePrepared(trace: Trace, prepared: Graph, options: CompileOptions): Compiled {
+/**
+ * As {@link compile}, from a graph that is prepared already (VOCABULARY.md says what that means). `updates` are results that
+ * are left in the state.
+ */
+export function compilePrepared(
+  trace: Trace,
+  prepared: Graph,
+  options: CompileOptions,
+  updates: readonly Update[] = [],
+): Compiled {
   const layout = layoutState(trace.state);
   const io = new Io();
-  const wanted = wantedOutputs(prepared, options);
+  const updated = new Map(updates.map((update) => [update.name, update]));
+  const wanted = wantedOutputs(prepared, options, updated);
 
   const graph = [
     expandTriangles,
@@ -55,7 +64,7 @@ export function compilePrepared(trace: Trace, prepared: Graph, options: CompileO
   const inputs = io.inputs(graph);
   const results = new Map<string, IoPlace>();
   for (const [name, value] of Object.entries(graph.outputs)) {
-    if (options.mode === 'train' && name.startsWith('grad.')) continue;
+    if ((options.mode === 'train' && name.startsWith('grad.')) || updated.has(name)) continue;
     results.set(name, io.add('f32', graph.values[value]!.shape));
   }
   const gradNorm = options.mode === 'train' ? io.add('f32', []) : null;
@@ -68,14 +77,21 @@ export function compilePrepared(trace: Trace, prepared: Graph, options: CompileO
   const boundary: Boundary = {
     state: stateBuffer,
     input: (name) => ioBuffer(inputs.get(name)!),
-    results: new Map([...results].map(([name, place]) => [name, ioBuffer(place)])),
+    results: new Map([
+      ...[...results].map(([name, place]) => [name, ioBuffer(place)] as const),
+      ...updates
+        .filter(({ inPlace }) => inPlace)
+        .map(({ name, index }) => [name, stateBuffer(index)] as const),
+    ]),
   };
 
   const lowering = lower(graph, boundary, { bf16: options.precision === 'bf16' });
+  const parameter = (index: number) =>
+    lowering.list.buffer(stateBuffer(index), trace.state[index]!.type.shape);
+  for (const { name, index, inPlace } of updates)
+    if (!inPlace) keep(lowering, graph.outputs[name]!, parameter(index));
   if (hyper && gradNorm) {
     const view = (place: IoPlace) => lowering.list.buffer(ioBuffer(place), place.shape);
-    const parameter = (index: number) =>
-      lowering.list.buffer(stateBuffer(index), trace.state[index]!.type.shape);
     const gradients = gradientViews(lowering, graph);
     appendOptimizer(lowering.list, trace, layout, gradients, parameter, view(hyper), view(gradNorm));
   }
@@ -163,8 +179,13 @@ export function compileInit(trace: Trace): Compiled {
 }
 
 /** `loss` always, `logits` on request or when there is no loss, gradients unless only the forward pass is wanted. */
-function wantedOutputs(graph: Graph, options: CompileOptions): Graph['outputs'] {
+function wantedOutputs(
+  graph: Graph,
+  options: CompileOptions,
+  updated: ReadonlyMap<string, Update>,
+): Graph['outputs'] {
   const names = Object.keys(graph.outputs).filter((name) => {
+    if (updated.has(name)) return true;
     if (name.startsWith('grad.')) return options.mode !== 'forward';
     if (name !== 'logits') return name === 'loss';
     return graph.outputs.loss === undefined || (options.keepLogits === true && options.mode !== 'train');
@@ -175,6 +196,14 @@ function wantedOutputs(graph: Graph, options: CompileOptions): Graph['outputs'] 
 function ioBuffer(place: IoPlace): Buffer {
   const { storage, byteOffset } = place;
   return { storage, byteOffset, segment: 'io', elements: product(place.shape) };
+}
+
+/** Copies a value into the state, after everything that is made so far. */
+function keep(lowering: Lowering, value: ValueId, target: View): void {
+  const node = lowering.table.node(value)!;
+  const parts = [{ stack: node.stack, scope: node.scope, weight: 1 }];
+  const source = lowering.source(value, node.phase, parts);
+  lowering.write(target, source, node.phase, parts);
 }
 
 /** Gradients by state index, row-major in the arena. */

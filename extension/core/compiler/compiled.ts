@@ -34,6 +34,18 @@ export interface InstructionOrigin {
   readonly parts: readonly { stack: number; scope: number; share: number }[];
 }
 
+/** A result of a graph that becomes the content of a state tensor. */
+export interface Update {
+  /** Name of the graph output. */
+  readonly name: string;
+  /** Of the state tensor. */
+  readonly index: number;
+  /**
+   * Made where the state stands, which nothing else reads; otherwise it is copied there after the last read of what was there.
+   */
+  readonly inPlace: boolean;
+}
+
 export interface CompileOptions {
   /** `train`: forward, backward, clip, AdamW. `gradients`: forward, backward. `forward`: no gradients. */
   readonly mode: 'train' | 'gradients' | 'forward';

@@ -111,6 +111,12 @@ export const OPCODES = [
   /** (dq, dk, dv, dout, q, k, v, out, lse, mask?). attributes as attention. */
   'attention_grad',
   /**
+   * (out [B, H, T, Dv], q [B, H, T, D], k [B, Hkv, S, D], v [B, Hkv, S, Dv], end i64 [], mask [B, H, T, S]?). floats: scale.
+   * Causal attention over the first `end` rows of k and v, the last T of which belong to the queries; mask as attention. An
+   * `end` below T or above S stops the program with an error.
+   */
+  'cached_attention',
+  /**
    * (out [B, H, T, Dv], q [B, H, T, D], k [B, H, S, D], v [B, H, S, Dv], w [B, H, T, S]): out = ((q k^T) * w) v.
    * ints: first, last; w is zero by construction but where first <= j - i < last, and what is multiplied by it there is
    * left out. Last dim of all contiguous; w may have stride 0 over B and H. No T x S buffer is made.

@@ -1,15 +1,11 @@
 /** A model that runs: its state in native memory and the programs that share it. Every experiment uses this one class. */
 import type { Compiled, IoPlace } from '../compiler/compiled.js';
 import { SEGMENTS } from '../compiler/program.js';
-import type { NativeProgram, NativeSession, NativeState, RunResult } from './binding.js';
+import type { NativeProgram, NativeSession, RunResult } from './binding.js';
+import { elements, ModelState } from './modelState.js';
 import type { Mode, Prepared } from './prepare.js';
-import { fit } from '../checkpoints/fit.js';
-import { openCheckpoint } from '../checkpoints/open.js';
-import { type TensorToStore, writeSafetensors } from '../checkpoints/safetensors.js';
-import { readTensor } from '../checkpoints/storedTensor.js';
-import { reading } from '../checkpoints/weightsError.js';
 
-const IO = SEGMENTS.indexOf('io');
+export const IO = SEGMENTS.indexOf('io');
 
 /** int64 [batch, context], little-endian bytes. */
 export interface Inputs {
@@ -37,24 +33,14 @@ export interface StepResult {
 }
 
 export class LoadedModel {
-  readonly #session: NativeSession;
-  readonly #state: NativeState;
   readonly #programs = new Map<Mode, NativeProgram>();
-  /** Names in the model's weights file that the model does not have. */
-  unusedWeights: readonly string[] = [];
-  /** What was done to its tensors to fit the model. */
-  weightNotes: readonly string[] = [];
 
   private constructor(
     readonly prepared: Prepared,
-    session: NativeSession,
+    readonly state: ModelState,
   ) {
-    this.#session = session;
-    const [compiled] = [...prepared.programs.values()];
-    this.#state = session.createState(compiled?.stateBytes ?? prepared.init.stateBytes);
     try {
-      for (const [mode, { program }] of prepared.programs)
-        this.#programs.set(mode, session.loadProgram(program, this.#state));
+      for (const [mode, compiled] of prepared.programs) this.#programs.set(mode, state.program(compiled));
     } catch (error) {
       this.dispose();
       throw error;
@@ -63,11 +49,13 @@ export class LoadedModel {
 
   /** Allocates and fills the state: the model's own initialisation from `seed`, then its weights file if it has one. */
   static async load(session: NativeSession, prepared: Prepared, seed: number): Promise<LoadedModel> {
-    const model = new LoadedModel(prepared, session);
+    const { init, programs, state: tensors } = prepared;
+    const { layout } = [...programs.values()][0] ?? init;
+    const model = new LoadedModel(prepared, new ModelState(session, tensors, layout, init));
     try {
       await model.initialize(seed);
       const { weights } = prepared.model.spec;
-      if (weights !== undefined) model.importWeights(weights);
+      if (weights !== undefined) model.state.importWeights(weights);
       return model;
     } catch (error) {
       model.dispose();
@@ -76,22 +64,8 @@ export class LoadedModel {
   }
 
   /** Gives the weights PyTorch gives after `torch.manual_seed(seed)`, and zeroes the optimizer's moments. */
-  async initialize(seed: number): Promise<void> {
-    const { init, programs } = this.prepared;
-    for (const { layout } of programs.values()) {
-      for (const [index, { first, second }] of layout.moments) {
-        const bytes = elements(layout.tensors[index]!.shape) * 4;
-        this.#state.write(first, new Uint8Array(bytes));
-        this.#state.write(second, new Uint8Array(bytes));
-      }
-    }
-    this.#session.seed(seed);
-    const program = this.#session.loadProgram(init.program, this.#state);
-    try {
-      await program.run();
-    } finally {
-      program.dispose();
-    }
+  initialize(seed: number): Promise<void> {
+    return this.state.initialize(seed);
   }
 
   #program(mode: Mode): { native: NativeProgram; compiled: Compiled } {
@@ -155,68 +129,13 @@ export class LoadedModel {
     return this.#program(mode).compiled.outputs['logits']?.shape ?? [];
   }
 
-  /**
-   * Reads every parameter and registered buffer from a checkpoint. A buffer the file lacks keeps its initial value. Throws
-   * WeightsError.
-   */
-  importWeights(file: string): void {
-    const checkpoint = openCheckpoint(file);
-    const { tensors: places } = this.#layout();
-    try {
-      const registered = this.prepared.state.flatMap((tensor, index) =>
-        tensor.kind === 'constant' ? [] : [{ ...tensor, place: places[index]! }],
-      );
-      const wanted = registered.map(({ names, kind, place }) => ({
-        names,
-        shape: place.shape,
-        required: kind === 'parameter',
-      }));
-      const { tensors, unused, notes } = reading(file, () => fit(checkpoint, wanted));
-      tensors.forEach((tensor, index) => {
-        if (tensor === null) return;
-        const { name, place } = registered[index]!;
-        reading(`${file}: "${name}"`, () =>
-          readTensor(tensor, place.storage, (offset, bytes) =>
-            this.#state.write(place.byteOffset + offset, bytes),
-          ),
-        );
-      });
-      this.unusedWeights = unused;
-      this.weightNotes = notes;
-    } finally {
-      checkpoint.close();
-    }
-  }
-
-  /** Writes every parameter and registered buffer under its first name. */
-  exportWeights(file: string): void {
-    const tensors = this.prepared.state.flatMap((tensor, index) =>
-      tensor.kind === 'constant' ? [] : [this.#stored(tensor.name, index)],
-    );
-    writeSafetensors(file, tensors);
-  }
-
-  #stored(name: string, index: number): TensorToStore {
-    const place = this.#layout().tensors[index]!;
-    const bytes = this.#state.read(place.byteOffset, elements(place.shape) * WIDTH[place.storage]);
-    return { name, storage: place.storage, shape: place.shape, bytes };
-  }
-
-  #layout(): Compiled['layout'] {
-    const [compiled] = [...this.prepared.programs.values()];
-    return (compiled ?? this.prepared.init).layout;
-  }
-
   /** Frees native memory; twice is fine. */
   dispose(): void {
     for (const program of this.#programs.values()) program.dispose();
     this.#programs.clear();
-    this.#state.dispose();
+    this.state.dispose();
   }
 }
-
-const WIDTH = { f32: 4, i64: 8, u8: 1 } as const;
-const elements = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
 
 function feed(native: NativeProgram, compiled: Compiled, inputs: Inputs): void {
   const { idx, targets } = compiled.inputs;
@@ -226,7 +145,7 @@ function feed(native: NativeProgram, compiled: Compiled, inputs: Inputs): void {
 }
 
 /** Runs a whole program; aborting cancels it within 300 ms and rejects with the signal's reason. */
-async function run(
+export async function run(
   native: NativeProgram,
   signal: AbortSignal | undefined,
   profile: boolean,
@@ -257,7 +176,7 @@ function stepResult(result: RunResult, loss: number, gradientNorm: number): Step
   };
 }
 
-function floats(native: NativeProgram, place: IoPlace): Float32Array {
+export function floats(native: NativeProgram, place: IoPlace): Float32Array {
   const bytes = native.read(IO, place.byteOffset, elements(place.shape) * 4);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }

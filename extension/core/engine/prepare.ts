@@ -1,4 +1,5 @@
 /** model file -> trace -> programs. What comes back is small: the trace is let go as soon as it is compiled. */
+import type { Mixer } from '../../shared/report.js';
 import { compile, compileInit } from '../compiler/compile.js';
 import { parameterGroups } from '../compiler/optimizer.js';
 import type { Compiled } from '../compiler/compiled.js';
@@ -24,8 +25,17 @@ export interface PrepareOptions {
   readonly moduleMode?: 'train' | 'eval';
 }
 
+/** What a report says of a model before anything is measured. */
+export interface Introduction {
+  readonly parameters: number;
+  readonly embeddingParameters: number;
+  /** Channels of the residual stream: the row of the first table that is looked up; `null` without one. */
+  readonly width: number | null;
+  readonly mixers: readonly Mixer[];
+}
+
 /** A model at one (context, batch, vocabulary), ready to be loaded. */
-export interface Prepared {
+export interface Prepared extends Introduction {
   readonly model: ModelSource;
   readonly context: number;
   readonly batch: number;
@@ -36,10 +46,6 @@ export interface Prepared {
   readonly state: readonly StateTensor[];
   readonly tables: SourceTables;
   readonly nodes: number;
-  readonly parameters: number;
-  readonly embeddingParameters: number;
-  /** Channels of the residual stream: the row of the first table that is looked up; `null` without one. */
-  readonly width: number | null;
   /** Targets equal to this are not counted by the model's loss; `null` when its loss is not a cross-entropy. */
   readonly ignoreIndex: number | null;
   readonly hasOptimizer: boolean;
@@ -57,10 +63,7 @@ export async function prepare(
   options: PrepareOptions,
   signal?: AbortSignal,
 ): Promise<Prepared> {
-  if (model.vocab !== undefined && model.vocab < options.vocab)
-    throw new UsageError(
-      `The checkpoint of ${model.label} has a vocabulary of ${model.vocab}, smaller than the run's ${options.vocab}: set it with --vocab ${model.vocab}.`,
-    );
+  requireVocab(model, options.vocab);
   const started = performance.now();
   const trace = await traceModel(tracer, model, options, signal);
   const traced = performance.now();
@@ -68,11 +71,19 @@ export async function prepare(
   return { ...prepared, traceMs: traced - started, compileMs: performance.now() - traced };
 }
 
+/** Throws {@link UsageError} when tokens of the run would be outside the vocabulary of the model's checkpoint. */
+export function requireVocab({ label, vocab }: ModelSource, wanted: number): void {
+  if (vocab !== undefined && vocab < wanted)
+    throw new UsageError(
+      `The checkpoint of ${label} has a vocabulary of ${vocab}, smaller than the run's ${wanted}: set it with --vocab ${vocab}.`,
+    );
+}
+
 /** Traces a model with its launch configuration. */
-function traceModel(
+export function traceModel(
   tracer: Tracer,
   model: ModelSource,
-  options: PrepareOptions,
+  options: Omit<PrepareOptions, 'modes' | 'precision'>,
   signal?: AbortSignal,
 ): Promise<Trace> {
   const { spec } = model;
@@ -122,13 +133,16 @@ function fromTrace(
     state: trace.state,
     tables: { files, spans, stacks, scopes },
     nodes: trace.forward.nodes.length,
-    ...countParameters(trace),
-    width: widthOf(trace.forward),
+    ...introductionOf(trace, [...programs.values()][0]?.mixers ?? []),
     ignoreIndex: ignoreIndexOf(trace.forward),
     hasOptimizer: trace.optimizer !== null,
     hasDropout: trace.forward.nodes.some(({ op }) => op === 'dropout'),
     log: trace.log,
   };
+}
+
+export function introductionOf(trace: Trace, mixers: readonly Mixer[]): Introduction {
+  return { ...countParameters(trace), width: widthOf(trace.forward), mixers };
 }
 
 /** Parameters, tied ones once, and those that are only looked up (inputs of `embedding` and of nothing else). */

@@ -7,19 +7,21 @@ import { distPath } from '../paths.js';
 import type { ModelSource } from '../experiments/modelSource.js';
 import { createTracer } from '../trace/process.js';
 import { prepare, type PrepareOptions, type Prepared } from './prepare.js';
+import { type DecoderOptions, prepareDecoder, type PreparedDecoder } from './prepareDecoder.js';
 import { fromWire, toWire, type WireError } from './wireError.js';
 
-interface Ask {
-  readonly id: number;
-  readonly model: ModelSource;
-  readonly options: PrepareOptions;
-}
+type Question =
+  | { readonly kind: 'train'; readonly model: ModelSource; readonly options: PrepareOptions }
+  | { readonly kind: 'decode'; readonly model: ModelSource; readonly options: DecoderOptions };
+
+type Ask = Question & { readonly id: number };
 
 type Reply =
-  { readonly id: number; readonly prepared: Prepared } | { readonly id: number; readonly error: WireError };
+  | { readonly id: number; readonly prepared: Prepared | PreparedDecoder }
+  | { readonly id: number; readonly error: WireError };
 
 interface Waiting {
-  readonly resolve: (prepared: Prepared) => void;
+  readonly resolve: (prepared: Prepared | PreparedDecoder) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -57,7 +59,20 @@ export class Preparer {
   }
 
   /** Traces and compiles. Rejects with the tracer's or the compiler's error; aborting ends the thread. */
-  async prepare(model: ModelSource, options: PrepareOptions, signal?: AbortSignal): Promise<Prepared> {
+  prepare(model: ModelSource, options: PrepareOptions, signal?: AbortSignal): Promise<Prepared> {
+    return this.#ask({ kind: 'train', model, options }, signal) as Promise<Prepared>;
+  }
+
+  /** As {@link prepare}, for decoding. */
+  prepareDecoder(
+    model: ModelSource,
+    options: DecoderOptions,
+    signal?: AbortSignal,
+  ): Promise<PreparedDecoder> {
+    return this.#ask({ kind: 'decode', model, options }, signal) as Promise<PreparedDecoder>;
+  }
+
+  async #ask(question: Question, signal?: AbortSignal): Promise<Prepared | PreparedDecoder> {
     signal?.throwIfAborted();
     const thread = this.#thread ?? this.#start();
     const id = this.#next++;
@@ -67,9 +82,9 @@ export class Preparer {
     };
     signal?.addEventListener('abort', abort);
     try {
-      return await new Promise<Prepared>((resolve, reject) => {
+      return await new Promise<Prepared | PreparedDecoder>((resolve, reject) => {
         this.#waiting.set(id, { resolve, reject });
-        thread.postMessage({ id, model, options } satisfies Ask);
+        thread.postMessage({ ...question, id } satisfies Ask);
       });
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -99,10 +114,14 @@ export function servePreparations(): void {
       tracer.dispose();
       process.exit(0);
     }
-    const { id, model, options } = ask;
+    const { id } = ask;
     queue = queue.then(async () => {
-      const reply = await prepare(tracer, model, options).then(
-        (prepared): Reply => ({ id, prepared }),
+      const prepared =
+        ask.kind === 'train'
+          ? prepare(tracer, ask.model, ask.options)
+          : prepareDecoder(tracer, ask.model, ask.options);
+      const reply = await prepared.then(
+        (done): Reply => ({ id, prepared: done }),
         (error: unknown): Reply => ({ id, error: toWire(error) }),
       );
       port.postMessage(reply);

@@ -127,7 +127,7 @@ export class Service {
     const session = this.#use(request.threads);
     const model = await LoadedModel.load(session, prepared, request.seed);
     try {
-      if (request.exportWeights !== undefined) model.exportWeights(request.exportWeights);
+      if (request.exportWeights !== undefined) model.state.exportWeights(request.exportWeights);
       const inputs = {
         idx: int64Bytes(Int32Array.from(request.idx)),
         ...(request.targets === null
@@ -149,8 +149,8 @@ export class Service {
         loss: Number.isNaN(result.loss) && request.targets === null ? null : result.loss,
         logits: request.wantLogits && result.logits !== null ? { shape, values: [...result.logits] } : null,
         gradientNorms: Object.fromEntries(norms) as Record<string, number>,
-        unusedWeights: model.unusedWeights,
-        weightNotes: model.weightNotes,
+        unusedWeights: model.state.unusedWeights,
+        weightNotes: model.state.weightNotes,
       };
     } finally {
       model.dispose();

@@ -167,7 +167,7 @@ function prepareModels(
 function introduce(lab: Lab, prepared: Prepared): void {
   const { model, parameters, embeddingParameters, width, hasOptimizer } = prepared;
   const { label, source, file } = model;
-  const mixers = [...prepared.programs.values()][0]?.mixers ?? [];
+  const { mixers } = prepared;
   lab.emit({
     type: 'model',
     model: { label, source, file, parameters, embeddingParameters, width, mixers },

@@ -43,6 +43,7 @@ Call prepareCall(const Site& site) {
       return prepareRows(site);
     case Opcode::attention:
     case Opcode::attention_grad:
+    case Opcode::cached_attention:
     case Opcode::weighted_attention:
     case Opcode::weighted_attention_grad:
     case Opcode::wkv6:

@@ -16,7 +16,6 @@ AttentionArgs attentionArgs(const Site& site, std::size_t first, std::size_t mas
   args.B = q.shape[0], args.H = q.shape[1], args.T = q.shape[2], args.D = q.shape[3];
   args.Hkv = k.shape[1], args.S = k.shape[2], args.Dv = v.shape[3];
   args.scale = static_cast<float>(site.real(0));
-  args.causal = site.integer(0) != 0, args.window = site.integer(1);
   args.q = rows(site, first), args.k = rows(site, first + 1), args.v = rows(site, first + 2);
   if (const TensorRef* t = site.tensor(mask)) {
     args.mask = site.data<void>(mask);
@@ -32,8 +31,13 @@ void setLse(AttentionArgs& args, const Site& site, std::size_t i) {
   for (int d = 0; d < 3; ++d) args.lseStride[d] = site.stride(i, d);
 }
 
+void setBand(AttentionArgs& args, const Site& site) {
+  args.causal = site.integer(0) != 0, args.window = site.integer(1);
+}
+
 Call attention(const Site& site) {
   AttentionArgs args = attentionArgs(site, 2, 5);
+  setBand(args, site);
   args.out = rows(site, 0);
   setLse(args, site, 1);
   return [args, kernel = site.kernels.attention](const Context& context) { kernel(context, args); };
@@ -41,10 +45,18 @@ Call attention(const Site& site) {
 
 Call attentionGrad(const Site& site) {
   AttentionArgs args = attentionArgs(site, 4, 9);
+  setBand(args, site);
   args.dq = rows(site, 0), args.dk = rows(site, 1), args.dv = rows(site, 2), args.dout = rows(site, 3);
   args.out = rows(site, 7);
   setLse(args, site, 8);
   return [args, kernel = site.kernels.attentionGrad](const Context& context) { kernel(context, args); };
+}
+
+Call cachedAttention(const Site& site) {
+  CachedAttentionArgs args{attentionArgs(site, 1, 5), site.data<int64_t>(4)};
+  args.attention.out = rows(site, 0);
+  args.attention.causal = true;
+  return [args, kernel = site.kernels.cachedAttention](const Context& context) { kernel(context, args); };
 }
 
 /// Operands q, k, v and w stand at `first`.
@@ -158,6 +170,8 @@ Call prepareSequence(const Site& site) {
       return attention(site);
     case Opcode::attention_grad:
       return attentionGrad(site);
+    case Opcode::cached_attention:
+      return cachedAttention(site);
     case Opcode::weighted_attention:
       return weightedAttention(site);
     case Opcode::weighted_attention_grad:

@@ -245,6 +245,8 @@ export const KERNELS: Readonly<Record<Exclude<Opcode, 'fused' | 'constant'>, Run
     reference('sdpa', [out!, lse!], inputs, { ...attentionAttrs(instruction), save: lse !== null }),
   attention_grad: ([dq, dk, dv, ...inputs], instruction) =>
     reference('sdpa_grad', [dq!, dk!, dv!], inputs, attentionAttrs(instruction)),
+  cached_attention: ([out, ...inputs], { floats }) =>
+    reference('cached_attention', [out!], inputs, { scale: floats[0]! }),
   weighted_attention: ([out, ...inputs], instruction) =>
     reference('weighted_attention', [out!], inputs, diagonals(instruction)),
   weighted_attention_grad: weightedAttentionGrad,

@@ -224,6 +224,18 @@ const attentionGrad: KernelRule = {
   },
 };
 
+/** Inputs q, k, v, end, mask?. */
+const cachedAttention: KernelRule = {
+  input: (lowering, node, index) =>
+    index < 3 ? unitRows : index === 3 ? contiguous : maskAs(lowering, node, 0, 1),
+  output: () => unitRows,
+  emit: (call) => {
+    const inputs = [0, 1, 2, 3].map((i) => call.input(i));
+    const floats = [numberAttr(call.node, 'scale')];
+    call.emit('cached_attention', [call.output(0)], [...inputs, call.optionalInput(4)], [], floats);
+  },
+};
+
 function weightsAs(lowering: Lowering, node: Node, q: number): Accept {
   const [B, H] = lowering.table.shape(node.inputs[q]!);
   const [T, S] = lowering.table.shape(node.inputs[q + 3]!).slice(2);
@@ -317,6 +329,7 @@ export const NEURAL_RULES: Readonly<Record<string, KernelRule>> = {
   cross_entropy_grad: crossEntropyGrad,
   sdpa: attention,
   sdpa_grad: attentionGrad,
+  cached_attention: cachedAttention,
   weighted_attention: weightedAttention,
   weighted_attention_grad: weightedAttentionGrad,
   wkv6: wkv('wkv6'),

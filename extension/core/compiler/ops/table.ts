@@ -1,5 +1,6 @@
 /** Every operation by name; adding one is adding a row to its family's file. */
 import { attentionRows } from './attention.js';
+import { cachedAttentionRows } from './cachedAttention.js';
 import { convolutionRows } from './convolution.js';
 import { glaRows } from './gla.js';
 import { indexingRows } from './indexing.js';
@@ -26,6 +27,7 @@ const families = [
   normRows,
   lossRows,
   attentionRows,
+  cachedAttentionRows,
   weightedAttentionRows,
   convolutionRows,
   recurrenceRows,

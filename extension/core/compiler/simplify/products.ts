@@ -1,20 +1,34 @@
 /** Simplifications of matrix products and table look-ups. */
 import type { GraphBuilder } from '../build.js';
-import type { ValueId } from '../graph.js';
+import type { Node, ValueId } from '../graph.js';
+import { readConstant } from '../ops/constants.js';
 import { dimOf, number } from '../ops/operation.js';
 import type { Rule } from './rule.js';
 
-/** Rows `start`, `start + step`, ... when the index is an `arange` (seen through reshapes that add dims). */
+/** Rows `start`, `start + step`, ... when the index is an `arange` or a constant list (seen through reshapes). */
 function arithmeticIndex(
   b: GraphBuilder,
   index: ValueId,
 ): { start: number; step: number; count: number } | null {
   let node = b.producer(index);
   if (node.op === 'reshape') node = b.producer(node.inputs[0]!);
+  if (node.op === 'constant') return arithmeticList(b, node);
   if (node.op !== 'arange') return null;
   const [start, step] = [number(node.attrs, 'start'), number(node.attrs, 'step')];
   const whole = Number.isInteger(start) && Number.isInteger(step) && step !== 0;
   return whole ? { start, step, count: b.shape(node.outputs[0]!)[0]! } : null;
+}
+
+/** `x[:, [-1]]`: a list in the file whose members are equally far apart. */
+function arithmeticList(b: GraphBuilder, node: Node): { start: number; step: number; count: number } | null {
+  const bytes = b.tables.constants[number(node.attrs, 'blob')];
+  if (bytes === undefined) return null;
+  const values = readConstant(bytes, b.type(node.outputs[0]!));
+  const [start, second] = values;
+  if (start === undefined) return null;
+  const step = second === undefined ? 1 : second - start;
+  const even = step !== 0 && values.every((value, i) => value === start + i * step);
+  return even ? { start, step, count: values.length } : null;
 }
 
 /** Slice along `dim` for an arithmetic index; undefined when it leaves the tensor. */
