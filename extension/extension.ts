@@ -4,6 +4,7 @@ import { registerAnnotations } from './features/annotations.js';
 import { registerBenchmark } from './features/benchmark.js';
 import { registerBenchmarkButton } from './features/benchmarkButton.js';
 import { registerCancelRun } from './features/cancelRun.js';
+import { registerCodeLens } from './features/codeLens.js';
 import { registerCompare } from './features/compare.js';
 import { registerDevicesTree } from './features/devicesTree.js';
 import { registerForkModel } from './features/forkModel.js';
@@ -14,6 +15,7 @@ import { registerRunProgress } from './features/runProgress.js';
 import { registerRunsTree } from './features/runsTree.js';
 import { registerShowLog } from './features/showLog.js';
 import { soon } from './host/disposable.js';
+import { CostTracker } from './host/costTracker.js';
 import { lazyEngine } from './host/engine.js';
 import { EntryStore } from './host/entries.js';
 import { createLog, sentence } from './host/log.js';
@@ -30,16 +32,19 @@ export function activate(context: vscode.ExtensionContext): void {
   };
   const log = own(createLog());
   const engine = lazyEngine();
+  const runs = own(new Runs(engine, context.globalStorageUri.fsPath));
   const services: Services = {
     context,
     log,
     engine,
     scan: own(new ModuleScan()),
-    runs: own(new Runs(engine, context.globalStorageUri.fsPath)),
+    runs,
+    costs: own(new CostTracker(runs, context.workspaceState, log)),
     settings: own(new SettingsSource()),
     entries: new EntryStore(context.workspaceState),
   };
   const panel = own(registerResultsPanel(services));
+  own(registerCodeLens(services));
   own(registerCompare(services));
   own(registerBenchmark(services));
   own(registerBenchmarkButton());
@@ -51,11 +56,11 @@ export function activate(context: vscode.ExtensionContext): void {
   own(registerDevicesTree(services));
   own(registerShowLog(services));
   own(registerRunProgress(services, panel.show));
-  own(registerAnnotations(services.runs, services.settings, context.workspaceState, log));
+  own(registerAnnotations(services));
   own(
     soon(() => {
-      services.runs.watch();
-      services.runs.findRunning().catch((error: unknown) => {
+      runs.watch();
+      runs.findRunning().catch((error: unknown) => {
         log.warn(sentence(error));
       });
     }),

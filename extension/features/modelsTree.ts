@@ -9,8 +9,9 @@ import type { Services } from '../host/services.js';
 import { count } from '../shared/units.js';
 
 const VIEW = 'crossover.models';
-/** Files are unfolded at first where there are no more than this. */
+/** A file is unfolded at first where there are no more files, and no more classes in it, than this. */
 const FEW_FILES = 5;
+const FEW_CLASSES = 12;
 
 type Node =
   | { readonly kind: 'group'; readonly group: 'workspace' | 'zoo'; readonly files: readonly ModuleFile[] }
@@ -63,7 +64,11 @@ function childrenOf(node: Node): Node[] {
     case 'group':
       return node.group === 'zoo'
         ? zooIds().map((id) => zooNode(zooModel(id)))
-        : node.files.map((file) => ({ kind: 'file', file, unfolded: node.files.length <= FEW_FILES }));
+        : node.files.map((file) => ({
+            kind: 'file',
+            file,
+            unfolded: node.files.length <= FEW_FILES && file.guesses.length <= FEW_CLASSES,
+          }));
     case 'file':
       return classNodes(node.file);
     case 'model':

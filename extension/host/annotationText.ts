@@ -1,6 +1,6 @@
 /** The words of a line's annotation. */
 import { bytes, flops, integer, milliseconds, percent } from '../shared/units.js';
-import type { LineAnnotation } from './lineCosts.js';
+import type { LineAnnotation, LineAtContext } from './lineCosts.js';
 
 /** Characters of the figure in the column before the code: time, then share. */
 const TIME_CHARACTERS = 7;
@@ -19,35 +19,43 @@ export function annotationCell(annotation: LineAnnotation | null, stale: boolean
   return cell.replaceAll(' ', '\u00a0');
 }
 
-/** Markdown: every phase at each context, FLOPs and bytes. */
+/** Markdown: every phase at each context, FLOPs, bytes and the rate they were done at, for every model of the run. */
 export function annotationHover({ shown, all }: LineAnnotation, stale: boolean): string {
   const models = [...new Set(all.map(({ model }) => model))];
   const tables = models.map((model) => {
-    const rows = all
-      .filter((item) => item.model === model)
-      .map(({ context, batch, cost }) =>
-        [
-          integer(context),
-          integer(batch),
-          milliseconds(cost.forwardMs),
-          milliseconds(cost.backwardMs),
-          milliseconds(cost.optimizerMs),
-          percent(cost.share),
-          flops(cost.flops),
-          bytes(cost.bytes),
-        ].join(' | '),
-      );
+    const rows = all.filter((item) => item.model === model).map(hoverRow);
     return [
       `**${escapeMarkdown(model)}**`,
       '',
-      'context | batch | forward | backward | optimizer | share of step | FLOPs | memory traffic',
-      '--: | --: | --: | --: | --: | --: | --: | --:',
+      'context | forward | backward | optimizer | share | FLOPs | FLOP/s | memory | B/s',
+      '--: | --: | --: | --: | --: | --: | --: | --: | --:',
       ...rows,
     ].join('\n');
   });
   const head = `Crossover: this line in one training step; shown beside it: ${escapeMarkdown(shown.model)} at context ${integer(shown.context)}.`;
-  const warning = 'The file has changed since it was measured: benchmark it again, or undo the edit.';
+  const warning =
+    'The line was changed or moved since it was measured: benchmark the model again, or undo the edit.';
   return [head, ...(stale ? [warning] : []), ...tables].join('\n\n');
+}
+
+/** Spaces that do not break keep a number and its unit on one line. */
+function hoverRow({ context, cost }: LineAtContext): string {
+  const ms = cost.forwardMs + cost.backwardMs + cost.optimizerMs;
+  const rate = (amount: number, format: (value: number) => string): string =>
+    ms > 0 && amount > 0 ? `${format((amount / ms) * 1000)}/s` : '-';
+  return [
+    integer(context),
+    milliseconds(cost.forwardMs),
+    milliseconds(cost.backwardMs),
+    milliseconds(cost.optimizerMs),
+    percent(cost.share),
+    flops(cost.flops),
+    rate(cost.flops, flops),
+    bytes(cost.bytes),
+    rate(cost.bytes, bytes),
+  ]
+    .map((cell) => cell.replaceAll(' ', '\u00a0'))
+    .join(' | ');
 }
 
 /** Text that Markdown shows as it stands. */

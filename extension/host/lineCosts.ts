@@ -44,24 +44,34 @@ export function namesLine({ timing }: Report, file: string, line: number): boole
   return timing.some(({ lines }) => lines.some((cost) => cost.file === file && cost.line === line));
 }
 
-/** An edit: lines `start` to `end` (from 0) became `lines` lines. */
-export interface LineEdit {
-  readonly start: number;
-  readonly end: number;
-  readonly lines: number;
+/** Width of the bar behind a line in characters, one per percent of the step; lines below 1% have none. */
+export function barWidth(share: number): number {
+  return share >= 0.01 ? Math.min(100, Math.round(share * 100)) : 0;
 }
 
-/** Where a line (from 0) stands after an edit; a line inside what was replaced moves to its last line. */
-export function moveLine(line: number, edit: LineEdit): number {
-  if (line > edit.end) return line + edit.lines - (edit.end - edit.start + 1);
-  return Math.min(line, edit.start + edit.lines - 1);
+/** Cost of several lines in one training step. */
+export interface StepCost {
+  readonly model: string;
+  /** Tokens. */
+  readonly context: number;
+  readonly ms: number;
+  /** 0..1 */
+  readonly share: number;
 }
 
-/** Shades of the background: 0 is none, the last is a quarter of the step or more. */
-export const SHADES = 5;
-
-/** Shade of a line by its share of the step; lines below 1% have none. */
-export function shadeOf(share: number): number {
-  if (!(share >= 0.01)) return 0;
-  return Math.min(SHADES, 1 + Math.floor((share / 0.25) * (SHADES - 1)));
+/** What lines cost together, each as it is shown beside itself; `null` for none. */
+export function sumOf(annotations: readonly LineAnnotation[]): StepCost | null {
+  const [first] = annotations;
+  if (first === undefined) return null;
+  const { model, context } = first.shown;
+  const costs = annotations
+    .map(({ shown }) => shown)
+    .filter((shown) => shown.model === model && shown.context === context)
+    .map(({ cost }) => cost);
+  return {
+    model,
+    context,
+    ms: costs.reduce((sum, cost) => sum + cost.forwardMs + cost.backwardMs + cost.optimizerMs, 0),
+    share: costs.reduce((sum, cost) => sum + cost.share, 0),
+  };
 }

@@ -36,6 +36,7 @@ export class Runs implements Disposable {
   private readonly reported = this.store.add(new vscode.EventEmitter<RunReport>());
   private readonly ended = this.store.add(new vscode.EventEmitter<RunReport>());
   private readonly listed = this.store.add(new vscode.EventEmitter<void>());
+  private readonly deleted = this.store.add(new vscode.EventEmitter<string>());
   private readonly unreadable = this.store.add(new vscode.EventEmitter<unknown>());
   private readonly following = this.store.add(new Replaceable());
   private current: string | null = null;
@@ -49,6 +50,8 @@ export class Runs implements Disposable {
   readonly onDidEnd = this.ended.event;
   /** The list of runs is another one: one began, ended, was marked or deleted, here or elsewhere. */
   readonly onDidChangeList = this.listed.event;
+  /** A run was deleted by this window (its folder). */
+  readonly onDidDelete = this.deleted.event;
   /** A run folder could not be read. */
   readonly onDidFail = this.unreadable.event;
 
@@ -115,6 +118,7 @@ export class Runs implements Disposable {
   delete(folder: string): void {
     deleteRun(folder);
     if (this.last?.folder === folder) this.last = null;
+    this.deleted.fire(folder);
     this.listed.fire();
   }
 

@@ -1,5 +1,6 @@
 /** What every feature is handed. */
 import type * as vscode from 'vscode';
+import type { CostTracker } from './costTracker.js';
 import type { Engine } from './engine.js';
 import type { EntryStore } from './entries.js';
 import type { Log } from './log.js';
@@ -15,4 +16,5 @@ export interface Services {
   readonly scan: ModuleScan;
   readonly settings: SettingsSource;
   readonly entries: EntryStore;
+  readonly costs: CostTracker;
 }

@@ -15,7 +15,13 @@ export interface Settings {
   readonly annotations: boolean;
   /** In a column before the code, or after the end of each line. */
   readonly annotationPosition: 'start' | 'end';
+  /** The figures themselves. */
+  readonly annotationText: boolean;
+  /** Bars behind lines. */
   readonly annotationBackground: boolean;
+  /** Marks of hot lines in the overview ruler. */
+  readonly annotationRuler: boolean;
+  readonly codeLens: boolean;
 }
 
 /** Whole numbers of at least 1 among `values`, ascending; the fallback when none is left. */
@@ -39,7 +45,10 @@ function read(): Settings {
     samples: number('samples', 5, 5),
     vocabulary: number('vocabulary', 256, 2),
     annotations: configuration.get<boolean>('annotations.enabled') ?? true,
-    annotationPosition: configuration.get<string>('annotations.position') === 'end' ? 'end' : 'start',
+    annotationPosition: configuration.get<string>('annotations.position') === 'start' ? 'start' : 'end',
+    annotationText: configuration.get<boolean>('annotations.text') ?? true,
+    annotationRuler: configuration.get<boolean>('annotations.ruler') ?? true,
+    codeLens: configuration.get<boolean>('codeLens.enabled') ?? true,
     annotationBackground: configuration.get<boolean>('annotations.background') ?? true,
   };
 }

@@ -72,15 +72,31 @@ export class Session {
     await this.page.keyboard.press('Enter');
   }
 
-  /** Opens a file of the workspace in the editor. */
+  /** Opens a file of the workspace in the editor; asks again while the window has not found it yet. */
   async open(name: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
-    await input.waitFor();
-    await input.fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor();
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first();
+    await this.until(`the file ${name}`, async () => {
+      await this.page.keyboard.press('F1');
+      const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
+      await input.waitFor();
+      await input.fill(name);
+      const found = await row.waitFor({ timeout: 3000 }).then(
+        () => true,
+        () => null,
+      );
+      if (found === null) await this.page.keyboard.press('Escape');
+      return found;
+    });
     await this.page.keyboard.press('Enter');
     await this.page.locator(`.tab.active[data-resource-name="${name}"]`).first().waitFor();
+  }
+
+  /** Puts the cursor on a line of the active editor. */
+  async goToLine(line: number): Promise<void> {
+    await this.command('Go to Line/Column...');
+    await this.page.keyboard.insertText(String(line));
+    await this.accept();
+    await this.page.locator('.statusbar-item', { hasText: new RegExp(`Ln ${line}\\b`) }).waitFor();
   }
 
   /** The quick input that is open now, once its title says so. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { annotationCell, annotationHover, annotationText } from '../../extension/host/annotationText.js';
-import { lineAnnotations, moveLine, namesLine, SHADES, shadeOf } from '../../extension/host/lineCosts.js';
+import { barWidth, lineAnnotations, namesLine, sumOf } from '../../extension/host/lineCosts.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
@@ -51,24 +51,25 @@ test('relative files of a report are read from the root of its run', () => {
   assert.equal(lineAnnotations(relative, '/models', '/models/gpt2.py').length, 0);
 });
 
-test('lines move with edits above them and stay with edits below', () => {
-  const insertTwo = { start: 3, end: 3, lines: 3 };
-  assert.equal(moveLine(10, insertTwo), 12);
-  assert.equal(moveLine(2, insertTwo), 2);
-  const deleteThree = { start: 4, end: 7, lines: 1 };
-  assert.equal(moveLine(8, deleteThree), 5);
-  assert.equal(moveLine(6, deleteThree), 4);
-  assert.equal(moveLine(3, deleteThree), 3);
+test('bars grow with the share of the step, one character per percent', () => {
+  assert.deepEqual([0, 0.009, 0.01, 0.314, 1, 1.2, NaN].map(barWidth), [0, 0, 1, 31, 100, 100, 0]);
 });
 
-test('shades grow with the share of the step', () => {
-  const shades = [0, 0.009, 0.01, 0.08, 0.13, 0.2, 0.25, 0.9].map(shadeOf);
-  assert.deepEqual(
-    shades,
-    [...shades].sort((a, b) => a - b),
-  );
-  assert.equal(shades[0], 0);
-  assert.equal(shades[1], 0);
-  assert.equal(shades.at(-1), SHADES);
-  assert.equal(shadeOf(NaN), 0);
+test('lines are added up as they are shown', () => {
+  const annotations = lineAnnotations(report, '/models', '/models/gpt2.py');
+  const sum = sumOf(annotations.filter(({ line }) => line >= 52 && line <= 63));
+  assert.equal(sum?.model, 'GPT-2');
+  assert.equal(sum.context, 4096);
+  assert.ok(Math.abs(sum.share - 0.4) < 1e-9);
+  assert.ok(Math.abs(sum.ms - 0.4 * (900 + 4096 * 0.36)) < 1e-6);
+  assert.equal(sumOf([]), null);
+});
+
+test('the hover says at which rate a line computed and read', () => {
+  const [first] = lineAnnotations(report, '/models', '/models/gpt2.py');
+  const row = annotationHover(first!, false)
+    .split('\n')
+    .find((line) => line.startsWith('4,096'));
+  assert.match(row ?? '', /40\.0\sGFLOP\/s/);
+  assert.match(row ?? '', /2\.79\sGiB\/s/);
 });
