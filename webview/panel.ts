@@ -14,6 +14,7 @@ import './panel.css';
 import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
 import { button, spinner, tabs, toolkitControls } from './toolkit.js';
+import { decodeView } from './views/decode.js';
 import { details, problems, statusText } from './views/details.js';
 import { evalsView } from './views/evals.js';
 import { lossView } from './views/loss.js';
@@ -39,7 +40,12 @@ const context: ViewContext = {
   },
 };
 
-const pages = { timing: timingView(context), loss: lossView(context), eval: evalsView(context) };
+const pages = {
+  timing: timingView(context),
+  decode: decodeView(context),
+  loss: lossView(context),
+  eval: evalsView(context),
+};
 const title = element('h1');
 const status = element('p', { class: 'status' });
 const message = element('span', { 'aria-live': 'polite' });
@@ -61,6 +67,7 @@ const trouble = element('div', { role: 'alert' });
 const strip = tabs(
   [
     { id: 'timing', label: 'Timing', content: pages.timing.element },
+    { id: 'decode', label: 'Decode', content: pages.decode.element },
     { id: 'loss', label: 'Loss', content: pages.loss.element },
     { id: 'eval', label: 'Eval', content: pages.eval.element },
   ],

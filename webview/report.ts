@@ -5,6 +5,7 @@ import { plainControls } from './plainControls.js';
 import './report.css';
 import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
+import { decodeView } from './views/decode.js';
 import { details, problems, statusText } from './views/details.js';
 import { evalsView } from './views/evals.js';
 import { lossView } from './views/loss.js';
@@ -25,6 +26,7 @@ if (isReport(report)) {
   };
   const sections = [
     ...(report.timing.length > 0 ? [{ title: 'Timing', part: timingView(context) }] : []),
+    ...(report.decode.length > 0 ? [{ title: 'Decode', part: decodeView(context) }] : []),
     ...(report.loss.length > 0 ? [{ title: 'Loss', part: lossView(context) }] : []),
     ...(report.evals.length > 0 ? [{ title: 'Eval', part: evalsView(context) }] : []),
   ];

@@ -1,6 +1,6 @@
 /** Timing in charts and tables: pure functions of the report. */
 import type { TimingMetric, View } from '../extension/shared/protocol.js';
-import type { Report, TimingPoint } from '../extension/shared/report.js';
+import type { Control, Report, TimingPoint } from '../extension/shared/report.js';
 import {
   aboutWithin,
   bytes,
@@ -38,6 +38,7 @@ export function modelLabels(report: Report): string[] {
   const named = [
     ...report.models.map(({ label }) => label),
     ...report.timing.map(({ model }) => model),
+    ...report.decode.map(({ model }) => model),
     ...report.loss.map(({ model }) => model),
     ...report.evals.map(({ model }) => model),
   ];
@@ -102,17 +103,29 @@ export function timingSpec(report: Report, view: View): ChartSpec {
 
 /** Columns of the table; the A/A control stands beside the context it was measured at. */
 export function timingColumns(report: Report): Column<TimingPoint>[] {
-  if (report.control.length === 0) return [...TIMING_COLUMNS];
-  const control: Column<TimingPoint> = {
-    title: 'A/A control',
-    text: ({ context }) => {
-      const found = report.control.find((one) => one.context === context);
-      return found === undefined ? '-' : `${plusMinus(found.spread)}${found.busy ? ", can't tell" : ''}`;
-    },
-    hint: "The same model against itself at this context; above ±10% the machine was busy, and what is inside it can't be told",
-  };
   const after = TIMING_COLUMNS.findIndex(({ title }) => title === '95% interval') + 1;
-  return [...TIMING_COLUMNS.slice(0, after), control, ...TIMING_COLUMNS.slice(after)];
+  return [
+    ...TIMING_COLUMNS.slice(0, after),
+    ...controlColumn(report.control),
+    ...TIMING_COLUMNS.slice(after),
+  ];
+}
+
+/** The column of an A/A control; none without one. */
+export function controlColumn<T extends { readonly context: number }>(
+  control: readonly Control[],
+): Column<T>[] {
+  if (control.length === 0) return [];
+  return [
+    {
+      title: 'A/A control',
+      text: ({ context }) => {
+        const found = control.find((one) => one.context === context);
+        return found === undefined ? '-' : `${plusMinus(found.spread)}${found.busy ? ", can't tell" : ''}`;
+      },
+      hint: "The same model against itself at this context; above ±10% the machine was busy, and what is inside it can't be told",
+    },
+  ];
 }
 
 const TIMING_COLUMNS: readonly Column<TimingPoint>[] = [
@@ -148,8 +161,8 @@ export function timingRows(report: Report): TimingPoint[] {
 }
 
 /** The A/A control in words. */
-export function controlSentences(report: Report): string[] {
-  return report.control.map(
+export function controlSentences(control: readonly Control[]): string[] {
+  return control.map(
     ({ model, context, ratio, interval, spread, busy }) =>
       `A/A control, ${model} against itself at context ${integer(context)}: ratio ${digits(ratio)} (${digits(interval[0])}-${digits(interval[1])}); ${busy ? `the machine was busy, and a difference inside ${plusMinus(spread)} can't be told` : 'a difference inside this is no difference'}.`,
   );

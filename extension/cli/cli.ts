@@ -6,9 +6,11 @@ import { UsageError } from '../core/experiments/usageError.js';
 import { Arguments, type Command, type ExitCode, helpOf } from './command.js';
 import { bench } from './commands/bench.js';
 import { compare } from './commands/compare.js';
+import { decode } from './commands/decode.js';
 import { devices } from './commands/devices.js';
 import { evaluate } from './commands/eval.js';
 import { forward } from './commands/forward.js';
+import { generate } from './commands/generate.js';
 import { models } from './commands/models.js';
 import { report } from './commands/report.js';
 import { trace } from './commands/trace.js';
@@ -23,11 +25,13 @@ const COMMANDS: readonly Command[] = [
   models,
   trace,
   bench,
+  decode,
   train,
   evaluate,
   compare,
   verify,
   forward,
+  generate,
   weights,
   report,
 ];

@@ -35,6 +35,35 @@ export function benchDocument(report: Report): object {
   };
 }
 
+/** `crossover decode --json`. */
+export function decodeDocument(report: Report): object {
+  const { id, status, environment, models, decodeControl, notes, problems } = report;
+  return {
+    id,
+    status,
+    environment,
+    models,
+    control: decodeControl,
+    results: report.decode.map(({ token, prompt, ...point }) => ({
+      model: point.model,
+      context: point.context,
+      precision: point.precision,
+      tokenSamplesMs: token.samples,
+      tokenMedianMs: token.median,
+      tokenIntervalMs: token.interval,
+      tokensPerSecond: point.tokensPerSecond,
+      promptSamplesMs: prompt.samples,
+      promptMedianMs: prompt.median,
+      promptIntervalMs: prompt.interval,
+      promptTokensPerSecond: point.promptTokensPerSecond,
+      stateBytes: point.stateBytes,
+    })),
+    crossovers: report.crossovers.filter(({ axis }) => axis === 'decode'),
+    notes,
+    problems,
+  };
+}
+
 /** `crossover train --json`. */
 export function trainDocument(report: Report): object {
   const { id, status, environment, models, loss, notes, problems } = report;
@@ -44,7 +73,7 @@ export function trainDocument(report: Report): object {
     environment,
     models,
     losses: loss,
-    crossovers: report.crossovers.filter(({ axis }) => axis !== 'context'),
+    crossovers: report.crossovers.filter(({ axis }) => axis === 'tokens' || axis === 'seconds'),
     notes,
     problems,
   };

@@ -2,12 +2,14 @@
 import { existsSync } from 'node:fs';
 import {
   DEFAULT_CONTEXTS,
+  DEFAULT_DECODE_CONTEXTS,
   DEFAULT_SAMPLES,
   DEFAULT_TOKENS_PER_STEP,
   DEFAULT_VOCAB,
 } from '../core/experiments/defaults.js';
 import type {
   DataSpec,
+  DecodeSpec,
   Experiment,
   ModelSpec,
   TimingSpec,
@@ -40,6 +42,20 @@ export const TIMING_OPTIONS: readonly Option[] = [
   { name: 'tokens-per-step', value: 'N', help: `default ${DEFAULT_TOKENS_PER_STEP}` },
   { name: 'samples', value: 'N', help: `timed steps per model and context; default ${DEFAULT_SAMPLES}` },
 ];
+
+const DECODE_CONTEXTS = `prompts to decode after, tokens; default ${DEFAULT_DECODE_CONTEXTS.join(',')}`;
+
+export const DECODE_OPTIONS: readonly Option[] = [
+  { name: 'contexts', value: 'N,N...', help: DECODE_CONTEXTS },
+  { name: 'samples', value: 'N', help: `samples per model and context; default ${DEFAULT_SAMPLES}` },
+];
+
+/** Beside the options of timing. */
+export const DECODE_CONTEXTS_OPTION: Option = {
+  name: 'decode-contexts',
+  value: 'N,N...',
+  help: DECODE_CONTEXTS,
+};
 
 export const DATA_OPTIONS: readonly Option[] = [
   { name: 'data', value: 'PATH', help: 'file or folder of text; default text found on this machine' },
@@ -138,6 +154,14 @@ export function timingOf(args: Arguments): TimingSpec {
   const contexts =
     args.wholes('contexts', 1) ?? DEFAULT_CONTEXTS.filter((context) => tokensPerStep % context === 0);
   return { contexts, tokensPerStep, samples: args.whole('samples', 5) ?? DEFAULT_SAMPLES };
+}
+
+/** `contexts`: name of the option that has them. */
+export function decodeOf(args: Arguments, contexts: 'contexts' | 'decode-contexts'): DecodeSpec {
+  return {
+    contexts: args.wholes(contexts, 1) ?? DEFAULT_DECODE_CONTEXTS,
+    samples: args.whole('samples', 5) ?? DEFAULT_SAMPLES,
+  };
 }
 
 export function trainOf(args: Arguments): TrainSpec {

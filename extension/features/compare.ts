@@ -19,7 +19,7 @@ const CONTEXTS = [128, 256, 512, 1024, 2048, 4096];
 /** The comparison everybody asks about first. */
 const PICKED_FIRST = ['gpt2', 'rwkv7'];
 
-type Part = 'timing' | 'loss' | 'evals';
+type Part = 'timing' | 'decode' | 'loss' | 'evals';
 
 interface Choice<T> extends vscode.QuickPickItem {
   readonly value: T;
@@ -179,12 +179,18 @@ async function pickDevice(preferred: string): Promise<string | undefined> {
 async function pickParts(): Promise<Set<Part> | undefined> {
   const choices: Choice<Part>[] = [
     { label: 'Timing', description: 'training-step time against context', picked: true, value: 'timing' },
+    {
+      label: 'Decode',
+      description: 'tokens per second and state after prompts',
+      picked: true,
+      value: 'decode',
+    },
     { label: 'Loss', description: 'training on text of this machine', picked: true, value: 'loss' },
     { label: 'Evals', description: 'held-out text and associative recall', picked: true, value: 'evals' },
   ];
   const picked = await vscode.window.showQuickPick(choices, {
     title: `${TITLE} (4/4): what to measure`,
-    placeHolder: 'Timing, loss and evals',
+    placeHolder: 'Timing, decode, loss and evals',
     canPickMany: true,
     ignoreFocusOut: true,
   });
@@ -211,6 +217,7 @@ function experimentOf(
     precision,
     vocab: learns ? Math.max(preset.vocab, vocabulary) : vocabulary,
     ...(parts.has('timing') ? { timing: { contexts, tokensPerStep, samples } } : {}),
+    ...(parts.has('decode') ? { decode: { contexts, samples } } : {}),
     ...(learns && preset.data !== undefined ? { data: preset.data } : {}),
     ...(learns && preset.train !== undefined ? { train: preset.train } : {}),
     ...(parts.has('evals') && preset.evals !== undefined ? { evals: preset.evals } : {}),

@@ -4,10 +4,18 @@
  */
 import type { Report } from './report.js';
 
-export const TABS = ['timing', 'loss', 'eval'] as const;
+export const TABS = ['timing', 'decode', 'loss', 'eval'] as const;
 export type Tab = (typeof TABS)[number];
 export const TIMING_METRICS = ['step', 'forward', 'backward', 'tokensPerSecond', 'peakBytes'] as const;
 export type TimingMetric = (typeof TIMING_METRICS)[number];
+export const DECODE_METRICS = [
+  'token',
+  'tokensPerSecond',
+  'stateBytes',
+  'prompt',
+  'promptTokensPerSecond',
+] as const;
+export type DecodeMetric = (typeof DECODE_METRICS)[number];
 export const LOSS_AXES = ['tokens', 'seconds', 'step'] as const;
 export type LossAxis = (typeof LOSS_AXES)[number];
 
@@ -17,6 +25,9 @@ export interface View {
   readonly timingMetric: TimingMetric;
   readonly timingLogX: boolean;
   readonly timingLogY: boolean;
+  readonly decodeMetric: DecodeMetric;
+  readonly decodeLogX: boolean;
+  readonly decodeLogY: boolean;
   readonly lossAxis: LossAxis;
   readonly lossLogX: boolean;
   readonly lossLogY: boolean;
@@ -29,6 +40,9 @@ export const DEFAULT_VIEW: View = {
   timingMetric: 'step',
   timingLogX: true,
   timingLogY: true,
+  decodeMetric: 'token',
+  decodeLogX: true,
+  decodeLogY: false,
   lossAxis: 'tokens',
   lossLogX: false,
   lossLogY: false,
@@ -68,19 +82,25 @@ function isOneOf<T extends string>(value: unknown, choices: readonly T[]): value
 /** The view a message carries, or `null` when any part of it is not one. */
 export function parseView(value: unknown): View | null {
   if (!isFields(value)) return null;
-  const { tab, timingMetric, timingLogX, timingLogY, lossAxis, lossLogX, lossLogY, evalLogX } = value;
-  if (!isOneOf(tab, TABS) || !isOneOf(timingMetric, TIMING_METRICS) || !isOneOf(lossAxis, LOSS_AXES))
-    return null;
+  const { tab, timingMetric, timingLogX, timingLogY, decodeMetric, decodeLogX, decodeLogY } = value;
+  const { lossAxis, lossLogX, lossLogY, evalLogX } = value;
+  if (!isOneOf(tab, TABS) || !isOneOf(lossAxis, LOSS_AXES)) return null;
+  if (!isOneOf(timingMetric, TIMING_METRICS) || !isOneOf(decodeMetric, DECODE_METRICS)) return null;
   if (typeof timingLogX !== 'boolean' || typeof timingLogY !== 'boolean') return null;
+  if (typeof decodeLogX !== 'boolean' || typeof decodeLogY !== 'boolean') return null;
   if (typeof lossLogX !== 'boolean' || typeof lossLogY !== 'boolean' || typeof evalLogX !== 'boolean')
     return null;
-  return { tab, timingMetric, timingLogX, timingLogY, lossAxis, lossLogX, lossLogY, evalLogX };
+  const timing = { timingMetric, timingLogX, timingLogY };
+  const decode = { decodeMetric, decodeLogX, decodeLogY };
+  return { tab, ...timing, ...decode, lossAxis, lossLogX, lossLogY, evalLogX };
 }
 
 const REPORT_LISTS = [
   'models',
   'timing',
   'control',
+  'decode',
+  'decodeControl',
   'loss',
   'evals',
   'crossovers',

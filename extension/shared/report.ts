@@ -52,11 +52,27 @@ export interface TimingPoint {
   readonly modules: readonly ModuleCost[];
 }
 
+/** Decoding after a prompt of `context` tokens, one sequence at a time. */
+export interface DecodePoint {
+  readonly model: string;
+  readonly context: number;
+  readonly precision: string;
+  /** Milliseconds per token. */
+  readonly token: Estimate;
+  readonly tokensPerSecond: number;
+  /** Milliseconds to read the prompt, until the logits of its last token. */
+  readonly prompt: Estimate;
+  readonly promptTokensPerSecond: number;
+  /** What must be kept of the prompt: keys and values, or recurrent states. */
+  readonly stateBytes: number;
+}
+
 export interface Crossover {
   /** The model that is faster (or better) before the crossing, and after it. */
   readonly before: string;
   readonly after: string;
-  readonly axis: 'context' | 'tokens' | 'seconds';
+  /** `context`: of training steps; `decode`: the context of decoded tokens. */
+  readonly axis: 'context' | 'decode' | 'tokens' | 'seconds';
   /** `null`: the curves do not cross in the measured range. */
   readonly at: number | null;
   readonly interval: readonly [number, number] | null;
@@ -179,6 +195,9 @@ export interface Report {
   readonly tokensPerStep: number | null;
   readonly timing: readonly TimingPoint[];
   readonly control: readonly Control[];
+  readonly decode: readonly DecodePoint[];
+  /** A/A control of the time per decoded token. */
+  readonly decodeControl: readonly Control[];
   readonly loss: readonly LossCurve[];
   readonly evals: readonly EvalScore[];
   readonly crossovers: readonly Crossover[];

@@ -1,14 +1,15 @@
 /** Which tab to begin with when a run is opened. */
-import type { Tab } from './protocol.js';
+import { type Tab, TABS } from './protocol.js';
 import type { Report } from './report.js';
 
 /** The tab shown last if the run has something for it, else the first that has, else timing. */
 export function tabFor(report: Report, last: Tab): Tab {
   const filled: Readonly<Record<Tab, boolean>> = {
     timing: report.timing.length > 0,
+    decode: report.decode.length > 0,
     loss: report.loss.length > 0,
     eval: report.evals.length > 0,
   };
   if (filled[last]) return last;
-  return (['timing', 'loss', 'eval'] as const).find((tab) => filled[tab]) ?? 'timing';
+  return TABS.find((tab) => filled[tab]) ?? 'timing';
 }

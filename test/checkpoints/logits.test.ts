@@ -56,6 +56,25 @@ describe('published logits', { skip }, () => {
     });
   }
 
+  it('generate makes the tokens that forward finds likeliest, one after the other', () => {
+    const weights = path.join(data, 'rwkv_tiny', 'tiny-rwkv-7v0-834K.safetensors');
+    const prompt = [...Buffer.from('"in')];
+    const words = ['generate', 'rwkv7', '--weights', weights, '--prompt', '"in', '--temperature', '0'];
+    const run = spawnSync(process.execPath, [distPath('cli.js'), ...words, '--max-new-tokens', '6', '--json'], {
+      encoding: 'utf8',
+      timeout: 120_000,
+    });
+    assert.equal(run.status, 0, run.stderr);
+    const found = JSON.parse(run.stdout) as { tokens: number[]; promptTokens: number; stateBytes: number };
+    assert.equal(found.tokens.length, 6);
+    assert.equal(found.promptTokens, 3);
+    // Per layer a state of 64 x 64 and two shifted rows of 64.
+    assert.equal(found.stateBytes, 12 * (64 * 64 + 2 * 64) * 4);
+    const logits = forward('rwkv7', '--weights', weights, '--tokens', [...prompt, ...found.tokens].join());
+    const likeliest = logits.map((row) => row.indexOf(Math.max(...row)));
+    assert.deepEqual(found.tokens, likeliest.slice(prompt.length - 1, -1));
+  });
+
   describe('the sorting GPT', () => {
     const folder = path.join(data, 'gpt_nano_sort');
     const weights = path.join(folder, 'gpt-nano-sort.safetensors');

@@ -121,8 +121,11 @@ test(
     };
     const tokenizer = worldTokenizer(path.join(shared, 'tokenizers', 'rwkv_vocab_v20230424.txt'));
     const { upstream_test: upstream, derived_greedy_longest_match: derived } = expected.rwkv_vocab_v20230424;
-    for (const [text, ids] of [[upstream.text, upstream.ids] as const, ...Object.entries(derived)])
+    for (const [text, ids] of [[upstream.text, upstream.ids] as const, ...Object.entries(derived)]) {
       assert.deepEqual([...tokenizer.encode(Buffer.from(text))], ids, text);
+      assert.equal(Buffer.concat(ids.map((id) => tokenizer.decode(id))).toString(), text);
+    }
+    assert.equal(tokenizer.decode(65_535).length, 0);
   },
 );
 
@@ -135,6 +138,9 @@ test('GPT-2 ids agree with the published ones', { skip: !existsSync(shared) && '
   assert.equal(tokenizer.encode(text.subarray(0, cut)).length, 301_966);
   assert.equal(tokenizer.encode(text.subarray(cut)).length, 36_059);
   assert.deepEqual([...tokenizer.encode(Buffer.from('Hello world'))], [15496, 995]);
+  const odd = 'naïve 日本\t<|endoftext|> ';
+  const ids = [...tokenizer.encode(Buffer.from(odd))];
+  assert.equal(Buffer.concat(ids.map((id) => tokenizer.decode(id))).toString(), odd);
 });
 
 test('no byte is both trained on and held out, in one text and in many', () => {
@@ -159,6 +165,7 @@ test('bits per byte: nats per token, over ln 2, over bytes per token', () => {
     name: 'pairs',
     size: 256,
     encode: (bytes) => Int32Array.from(bytes).filter((_, i) => i % 2 === 0),
+    decode: (id) => Uint8Array.of(id, id),
   };
   const file = path.join(folder, 'pairs.txt');
   writeFileSync(file, 'ab'.repeat(5000));

@@ -128,7 +128,7 @@ test('sentences say who, from where, and what cannot be told', () => {
   );
   assert.equal(
     say({ kind: 'noisy', doubt: { places: CONTEXTS.slice(1), reach: 1.25, control: false } }),
-    "Can't tell whether GPT-2 or RWKV-7 is faster at 256, 512, 1,024, 2,048 and 4,096 tokens: the machine was busy (ratio of step times ±25%); no difference at 128.",
+    "Can't tell whether GPT-2 or RWKV-7 is faster at 256, 512, 1,024, 2,048 and 4,096 tokens: the machine was busy (ratio of times ±25%); no difference at 128.",
   );
   assert.match(say({ kind: 'unclear' }), /^Can't tell whether GPT-2 or RWKV-7 is faster/);
 });

@@ -62,6 +62,7 @@ test('what a panel keeps is its run folder', () => {
 test('a run opens on the tab shown last, unless it has nothing there', () => {
   assert.equal(tabFor(report, 'eval'), 'eval');
   assert.equal(tabFor({ ...report, evals: [] }, 'eval'), 'timing');
-  assert.equal(tabFor({ ...report, timing: [], evals: [] }, 'eval'), 'loss');
-  assert.equal(tabFor({ ...report, timing: [], loss: [], evals: [] }, 'loss'), 'timing');
+  assert.equal(tabFor({ ...report, timing: [], evals: [] }, 'eval'), 'decode');
+  assert.equal(tabFor({ ...report, timing: [], decode: [], evals: [] }, 'eval'), 'loss');
+  assert.equal(tabFor({ ...report, timing: [], decode: [], loss: [], evals: [] }, 'loss'), 'timing');
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_VIEW } from '../../extension/shared/protocol.js';
+import { decodeColumns, decodeRows, decodeSpec } from '../../webview/decodeSpec.js';
 import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js';
 import { conditions } from '../../webview/conditions.js';
 import { opaque } from '../../webview/theme.js';
@@ -38,6 +39,29 @@ test('a plot names kernel, width, head size, precision and tokens per step', () 
   const [model] = report.models;
   const older = { ...model!, width: undefined, mixers: undefined } as unknown as typeof model;
   assert.deepEqual(conditions({ ...report, environment: null, models: [older!] }, null), []);
+});
+
+test('decode: a series per model, growing state beside constant, the crossover on the time per token only', () => {
+  const spec = decodeSpec(report, DEFAULT_VIEW);
+  assert.deepEqual(
+    spec.series.map(({ label, points }) => [label, points.map(({ x }) => x)]),
+    [
+      ['GPT-2', [256, 1024, 4096]],
+      ['RWKV-7', [256, 1024, 4096]],
+    ],
+  );
+  assert.deepEqual(
+    spec.marks.map(({ label }) => label),
+    ['crossover at 1,600 (1,500-1,700)'],
+  );
+  assert.equal(spec.caption.at(-1), 'One sequence at a time');
+  const state = decodeSpec(report, { ...DEFAULT_VIEW, decodeMetric: 'stateBytes' });
+  assert.deepEqual(state.marks, []);
+  assert.equal(new Set(state.series[1]!.points.map(({ y }) => y)).size, 1);
+  const [row] = decodeRows(report);
+  const texts = decodeColumns(report).map(({ title, text }) => `${title}: ${text(row!)}`);
+  for (const wanted of ['Model: GPT-2', 'Context: 256', 'A/A control: ±2.0%', 'Prompt: 102 ms', 'Samples: 5'])
+    assert.ok(texts.includes(wanted), texts.join(', '));
 });
 
 test('loss: one seed is no crossover', () => {
@@ -90,7 +114,7 @@ test('timing: a busy machine is said beside the numbers of its context', () => {
   assert.equal(said.get(128), '-');
   assert.equal(said.get(256), '±1.8%');
   assert.equal(said.get(512), "±18%, can't tell");
-  const [first, second] = controlSentences(noisy);
+  const [first, second] = controlSentences(noisy.control);
   assert.match(first!, /a difference inside this is no difference\.$/);
   assert.match(second!, /the machine was busy, and a difference inside ±18% can't be told\.$/);
 });

@@ -62,7 +62,7 @@ export function timingView({ controls, choose, openLine }: ViewContext): ReportV
       );
       if (rows.length === 0) return;
       chart.update(timingSpec(report, view));
-      fill(small, ...controlSentences(report).map((text) => element('p', {}, text)));
+      fill(small, ...controlSentences(report.control).map((text) => element('p', {}, text)));
       fill(numbers, table('Timing of whole training steps', timingColumns(report), rows));
       hotLines(lines, report, openLine);
     },

@@ -20,6 +20,8 @@ import {
   sized,
   timingOf,
   TIMING_OPTIONS,
+  DECODE_CONTEXTS_OPTION,
+  decodeOf,
   trainOf,
   TRAIN_OPTIONS,
   VOCAB_OPTION,
@@ -33,7 +35,8 @@ import { RECALL_OPTIONS, recallOf } from './eval.js';
 /** Everything about several models, and where their curves cross. */
 export const compare: Command = {
   name: 'compare',
-  summary: 'Compares models: time against context, loss on the same text, evals, and where the curves cross.',
+  summary:
+    'Compares models: time against context, decoding, loss on the same text, evals, and where the curves cross.',
   usage: '[MODEL... | EXPERIMENT.json] [options]',
   details: `${MODEL_DETAILS}
 Without models it runs the default comparison, GPT-2 beside RWKV-7; --parameters makes it all zoo models. An experiment is a JSON document; --save writes
@@ -41,9 +44,11 @@ the one that the options describe instead of running it. Options do not change a
   options: [
     { name: 'save', value: 'FILE', help: 'write the experiment as JSON and run nothing' },
     { name: 'no-timing', help: 'leave timing out' },
+    { name: 'no-decode', help: 'leave decoding out' },
     { name: 'no-train', help: 'leave training and held-out text out' },
     { name: 'no-recall', help: 'leave associative recall out' },
     ...TIMING_OPTIONS,
+    DECODE_CONTEXTS_OPTION,
     ...DATA_OPTIONS,
     ...TRAIN_OPTIONS,
     ...RECALL_OPTIONS,
@@ -103,6 +108,7 @@ function experimentOf(args: Arguments): Experiment {
     models: isPlain ? preset.models : models,
     ...machineOf(args),
     ...(args.has('no-timing') ? {} : { timing }),
+    ...(args.has('no-decode') ? {} : { decode: decodeOf(args, 'decode-contexts') }),
     ...(withTraining ? { data: dataOf(args), train } : {}),
     evals: [...(withTraining ? [{ kind: 'heldout' }] : []), ...(args.has('no-recall') ? [] : recall)],
   });
@@ -122,8 +128,8 @@ function readExperiment(file: string): Experiment {
 /** Writes the HTML report, where there is something to report, and says where everything is. */
 function tellWhere({ folder, report }: FinishedRun, terminal: Terminal): boolean {
   const relative = (file: string): string => path.relative(process.cwd(), file);
-  const { timing, loss, evals } = report;
-  if (timing.length + loss.length + evals.length === 0) return true;
+  const { timing, decode, loss, evals } = report;
+  if (timing.length + decode.length + loss.length + evals.length === 0) return true;
   const html = reportFile(folder);
   let problem: string | null = null;
   try {

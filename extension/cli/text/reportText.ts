@@ -1,5 +1,5 @@
 /** A report as tables, small plots and sentences. */
-import type { Estimate, Report, TimingPoint } from '../../shared/report.js';
+import type { Control, Estimate, Report, TimingPoint } from '../../shared/report.js';
 import { plusMinus } from '../../shared/units.js';
 import { styled, type Terminal } from '../terminal.js';
 import { plot } from './plot.js';
@@ -13,6 +13,7 @@ export function reportText(terminal: Terminal, report: Report): string {
     title(terminal, report) + crossoverText(terminal, report),
     conditions(terminal, report),
     timingText(terminal, report),
+    decodeText(terminal, report),
     lossText(terminal, report),
     evalText(terminal, report),
     remarks(terminal, report),
@@ -71,29 +72,77 @@ function timingText(terminal: Terminal, report: Report): string {
     point.shareOfPeak === null ? '' : percentText(point.shareOfPeak),
   ]);
   const columns = ['Model', 'Context', 'Step', '95%', 'Fwd/bwd/opt', 'Tok/s', 'Memory', 'Of peak'];
-  const mark = report.crossovers.find(({ axis, at }) => axis === 'context' && at !== null)?.at ?? null;
-  const curves = names(points).map((model) => ({
-    label: model,
-    points: points
-      .filter((point) => point.model === model)
-      .map(({ context, step }) => ({ x: context, y: step.median })),
-  }));
+  const mark = markOf(report, 'context');
+  const curves = curvesOf(points, ({ step }) => step.median);
   const chart = plot(terminal, curves, { title: 'Step, ms, against context', logX: true, logY: true, mark });
   const tokens = report.tokensPerStep === null ? '' : `, ${report.tokensPerStep} tokens per step`;
-  const control = report.control.map(({ model, context, ratio, interval }) => {
-    const range = `${ratio.toFixed(3)} (${interval[0].toFixed(3)}-${interval[1].toFixed(3)})`;
-    return `${context}: ${range}${report.control[0]!.model === model ? '' : ` ${model}`}`;
-  });
-  const noise =
-    control.length === 0
-      ? ''
-      : `${wrap(terminal, `A/A control, ${report.control[0]!.model} against itself, ratio of medians at context ${control.join(', ')}.`)}\n${busyText(terminal, report)}`;
+  const noise = noiseText(terminal, report.control);
   const whole = 'A step is forward, loss, backward, gradient clipping and optimizer.';
   return `${styled(terminal, 'bold', `Timing of whole steps${tokens}`)}\n${whole}\n${table(terminal, columns, rows)}${noise}\n${chart}`;
 }
 
+/** Tokens one by one after a prompt, what is kept of it, and the prompt itself. */
+function decodeText(terminal: Terminal, report: Report): string {
+  if (report.decode.length === 0) return '';
+  const points = [...report.decode].sort((a, b) => a.context - b.context);
+  const rows = points.map((point) => [
+    point.model,
+    String(point.context),
+    millisecondsText(point.token.median),
+    `±${widthOf(point.token)}`,
+    countText(point.tokensPerSecond),
+    bytesText(point.stateBytes),
+    millisecondsText(point.prompt.median),
+    countText(point.promptTokensPerSecond),
+  ]);
+  const columns = ['Model', 'Context', 'Token', '95%', 'Tok/s', 'State', 'Prompt', 'Tok/s'];
+  const chart = plot(
+    terminal,
+    curvesOf(points, ({ token }) => token.median),
+    {
+      title: 'Decoded token, ms, against context',
+      logX: true,
+      logY: true,
+      mark: markOf(report, 'decode'),
+    },
+  );
+  const whole = wrap(
+    terminal,
+    'One sequence at a time. State is what must be kept of the context, in fp32: keys and values, or recurrent states.',
+  );
+  return `${styled(terminal, 'bold', 'Decoding')}\n${whole}\n${table(terminal, columns, rows)}${noiseText(terminal, report.decodeControl)}\n${chart}`;
+}
+
+const markOf = (report: Report, wanted: 'context' | 'decode'): number | null =>
+  report.crossovers.find(({ axis, at }) => axis === wanted && at !== null)?.at ?? null;
+
+interface Placed {
+  readonly model: string;
+  readonly context: number;
+}
+
+/** A curve per model against context. */
+function curvesOf<T extends Placed>(points: readonly T[], y: (point: T) => number) {
+  return [...new Set(points.map(({ model }) => model))].map((label) => ({
+    label,
+    points: points.filter(({ model }) => model === label).map((point) => ({ x: point.context, y: y(point) })),
+  }));
+}
+
+/** The A/A control, and where it says that the machine was busy. */
+function noiseText(terminal: Terminal, controls: readonly Control[]): string {
+  const [first] = controls;
+  if (first === undefined) return '';
+  const places = controls.map(({ model, context, ratio, interval }) => {
+    const range = `${ratio.toFixed(3)} (${interval[0].toFixed(3)}-${interval[1].toFixed(3)})`;
+    return `${context}: ${range}${first.model === model ? '' : ` ${model}`}`;
+  });
+  const said = `A/A control, ${first.model} against itself, ratio of medians at context ${places.join(', ')}.`;
+  return `${wrap(terminal, said)}\n${busyText(terminal, controls)}`;
+}
+
 /** Contexts where a difference of practical size could hide in the noise. */
-function busyText(terminal: Terminal, { control }: Report): string {
+function busyText(terminal: Terminal, control: readonly Control[]): string {
   const busy = control.filter((one) => one.busy);
   if (busy.length === 0) return '';
   const places = busy
@@ -108,8 +157,6 @@ function phaseShares({ forwardMs, backwardMs, optimizerMs, step }: TimingPoint):
   const share = (ms: number): string => String(Math.round((ms / step.median) * 100));
   return `${share(forwardMs)}/${share(backwardMs)}/${share(optimizerMs)}%`;
 }
-
-const names = (points: readonly TimingPoint[]): string[] => [...new Set(points.map(({ model }) => model))];
 
 function lossText(terminal: Terminal, report: Report): string {
   const curves = report.loss.filter(({ points, heldOut }) => points.length + heldOut.length > 0);
@@ -170,6 +217,7 @@ function evalText(terminal: Terminal, report: Report): string {
 
 const SUBJECTS = {
   context: 'Step time',
+  decode: 'Time per token',
   tokens: 'Loss after equal tokens',
   seconds: 'Loss after equal time',
 } as const;

@@ -15,15 +15,17 @@ export function gpt2Tokenizer(encoderFile: string): Tokenizer {
   const ids = readEncoder(encoderFile);
   const ranks = readMerges(encoderFile);
   const characters = byteCharacters();
+  const bytes = new Map(characters.map((character, byte) => [character, byte]));
+  const pieces = new Map([...ids].map(([piece, id]) => [id, piece]));
   const cache = new Map<string, readonly number[]>();
   const encodeWord = (word: string): readonly number[] => {
     const known = cache.get(word);
     if (known !== undefined) return known;
-    const pieces = merge(
+    const merged = merge(
       Array.from(Buffer.from(word), (byte) => characters[byte]!),
       ranks,
     );
-    const encoded = pieces.map((piece) => {
+    const encoded = merged.map((piece) => {
       const id = ids.get(piece);
       if (id === undefined)
         throw new DataError(`${encoderFile} has no token "${piece}": it does not belong to these merges.`);
@@ -35,12 +37,15 @@ export function gpt2Tokenizer(encoderFile: string): Tokenizer {
   return {
     name: 'gpt2',
     size: Math.max(...ids.values()) + 1,
-    encode: (bytes) => {
+    encode: (text) => {
       const found: number[] = [];
-      for (const [word] of Buffer.from(bytes).toString('utf8').matchAll(WORDS))
+      for (const [word] of Buffer.from(text).toString('utf8').matchAll(WORDS))
         found.push(...encodeWord(word));
       return Int32Array.from(found);
     },
+    // A special token is written in characters that stand for no bytes.
+    decode: (id) =>
+      Uint8Array.from([...(pieces.get(id) ?? '')].flatMap((character) => bytes.get(character) ?? [])),
   };
 }
 

@@ -12,6 +12,8 @@ export interface Tokenizer {
   /** One more than the largest id. */
   readonly size: number;
   encode(bytes: Uint8Array): Int32Array;
+  /** The bytes of one token; none for an id that stands for no text. */
+  decode(id: number): Uint8Array;
 }
 
 export interface TokenStream {
@@ -26,6 +28,7 @@ export const byteTokenizer: Tokenizer = {
   name: 'byte',
   size: 256,
   encode: (bytes) => Int32Array.from(bytes),
+  decode: (id) => (id < 256 ? Uint8Array.of(id) : new Uint8Array()),
 };
 
 /** The tokenizer an experiment names. Throws {@link DataError} when its vocabulary is missing or damaged. */

@@ -13,6 +13,7 @@ interface Branch {
 /** Reads a vocabulary file. Throws {@link DataError} naming the line that is wrong. */
 export function worldTokenizer(file: string): Tokenizer {
   const root: Branch = { children: new Map(), id: -1 };
+  const texts = new Map<number, Uint8Array>();
   let size = 0;
   const lines = readLines(file);
   lines.forEach((line, index) => {
@@ -30,10 +31,16 @@ export function worldTokenizer(file: string): Tokenizer {
       branch = next;
     }
     branch.id = Number(match[1]);
+    texts.set(branch.id, bytes);
     size = Math.max(size, branch.id + 1);
   });
   if (size === 0) throw new DataError(`${file} holds no tokens.`);
-  return { name: 'rwkv', size, encode: (bytes) => encode(root, bytes) };
+  return {
+    name: 'rwkv',
+    size,
+    encode: (bytes) => encode(root, bytes),
+    decode: (id) => texts.get(id) ?? new Uint8Array(),
+  };
 }
 
 function encode(root: Branch, bytes: Uint8Array): Int32Array {

@@ -1,5 +1,6 @@
 /** Questions the engine answers while its parent waits (`engine.js serve`, over Node's IPC), and the answers. */
 import type { ModelSpec } from '../experiments/experiment.js';
+import type { SamplingSpec } from '../experiments/sampling.js';
 import type { CpuInfo } from './binding.js';
 import type { WireError } from './wireError.js';
 
@@ -54,7 +55,38 @@ export interface StepRequest {
   readonly clip: number;
 }
 
-export type EngineRequest = DevicesRequest | DescribeRequest | EvaluateRequest | LoadRequest | StepRequest;
+/** Loads a model for `decode` and reads a prompt; it stays loaded until another is. */
+export interface OpenDecoderRequest {
+  readonly method: 'openDecoder';
+  readonly model: ModelSpec;
+  /** Folder that relative files are read from. */
+  readonly root: string;
+  /** Tokens it is to hold, those of the prompt included. */
+  readonly capacity: number;
+  readonly vocab: number;
+  readonly precision: 'fp32' | 'bf16';
+  /** Of the draws, and of the initialisation of a model without weights. */
+  readonly seed: number;
+  readonly threads?: number;
+  /** Token ids, at least one. */
+  readonly prompt: readonly number[];
+  readonly sampling: SamplingSpec;
+}
+
+/** Makes tokens, each from the logits of those before. */
+export interface DecodeRequest {
+  readonly method: 'decode';
+  readonly count: number;
+}
+
+export type EngineRequest =
+  | DevicesRequest
+  | DescribeRequest
+  | EvaluateRequest
+  | LoadRequest
+  | StepRequest
+  | OpenDecoderRequest
+  | DecodeRequest;
 
 export interface LineSummary {
   readonly file: string;
@@ -116,6 +148,21 @@ export interface Loaded {
   readonly compileMs: number;
 }
 
+export interface OpenedDecoder {
+  readonly label: string;
+  readonly promptMs: number;
+  readonly stateBytes: number;
+  readonly weightNotes: readonly string[];
+}
+
+export interface Decoded {
+  readonly tokens: readonly number[];
+  /** Time of all of them. */
+  readonly ms: number;
+  /** What must be kept of all tokens so far. */
+  readonly stateBytes: number;
+}
+
 /** The answer's type for each request. */
 export interface Answers {
   readonly devices: CpuInfo;
@@ -123,6 +170,8 @@ export interface Answers {
   readonly evaluate: Evaluation;
   readonly load: Loaded;
   readonly step: Steps;
+  readonly openDecoder: OpenedDecoder;
+  readonly decode: Decoded;
 }
 
 export interface RequestMessage {

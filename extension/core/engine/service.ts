@@ -6,11 +6,15 @@ import { Random } from '../stats/random.js';
 import { loadAddon } from './addon.js';
 import { attribute } from './attribution.js';
 import type { NativeSession } from './binding.js';
+import { Decoder } from './decoder.js';
+import { Generator } from './generator.js';
 import { LoadedModel } from './model.js';
 import type { Mode, PrepareOptions, Prepared } from './prepare.js';
 import { Preparer } from './preparer.js';
 import type {
   Answers,
+  Decoded,
+  DecodeRequest,
   DescribeRequest,
   Description,
   EngineRequest,
@@ -18,6 +22,8 @@ import type {
   Evaluation,
   Loaded,
   LoadRequest,
+  OpenDecoderRequest,
+  OpenedDecoder,
   StepRequest,
   Steps,
 } from './requests.js';
@@ -30,6 +36,7 @@ export class Service {
   #session: NativeSession | null = null;
   #threads: number | undefined;
   #loaded: LoadedModel | null = null;
+  #generator: Generator | null = null;
   #step = 0;
 
   async answer(request: EngineRequest): Promise<Answers[keyof Answers]> {
@@ -44,6 +51,10 @@ export class Service {
         return this.#load(request);
       case 'step':
         return this.#steps(request);
+      case 'openDecoder':
+        return this.#openDecoder(request);
+      case 'decode':
+        return this.#decode(request);
     }
   }
 
@@ -61,6 +72,8 @@ export class Service {
     if (this.#session !== null && threads !== this.#threads) {
       this.#loaded?.dispose();
       this.#loaded = null;
+      this.#generator?.dispose();
+      this.#generator = null;
       this.#session.dispose();
       this.#session = null;
     }
@@ -171,6 +184,26 @@ export class Service {
       traceMs: prepared.traceMs,
       compileMs: prepared.compileMs,
     };
+  }
+
+  async #openDecoder(request: OpenDecoderRequest): Promise<OpenedDecoder> {
+    this.#generator?.dispose();
+    this.#generator = null;
+    const { capacity, vocab, precision, prompt, seed, sampling } = request;
+    const model = resolveModel(request.model, request.root);
+    const options = { capacity, vocab, precision, prompts: [prompt.length] };
+    const prepared = await this.#preparer.prepareDecoder(model, options);
+    await this.#preparer.dispose();
+    const decoder = await Decoder.load(this.#use(request.threads), prepared, seed);
+    this.#generator = new Generator(decoder, sampling, seed);
+    const promptMs = await this.#generator.start(prompt);
+    const { weightNotes } = decoder.state;
+    return { label: model.label, promptMs, stateBytes: decoder.stateBytes(decoder.position), weightNotes };
+  }
+
+  async #decode({ count }: DecodeRequest): Promise<Decoded> {
+    if (this.#generator === null) throw new Error('No model is loaded for decoding.');
+    return this.#generator.next(count);
   }
 
   async #steps(request: StepRequest): Promise<Steps> {

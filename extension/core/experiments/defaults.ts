@@ -3,6 +3,8 @@ import type { Experiment } from './experiment.js';
 
 export const DEFAULT_MODELS = ['gpt2', 'rwkv7'] as const;
 export const DEFAULT_CONTEXTS = [128, 256, 512, 1024, 2048, 4096] as const;
+/** Lengths of the prompt after which decoding is timed. */
+export const DEFAULT_DECODE_CONTEXTS = [256, 1024, 4096] as const;
 export const DEFAULT_TOKENS_PER_STEP = 4096;
 export const DEFAULT_SAMPLES = 5;
 /** Every byte is a token. */
@@ -24,6 +26,7 @@ export function defaultComparison(): Experiment {
       tokensPerStep: DEFAULT_TOKENS_PER_STEP,
       samples: DEFAULT_SAMPLES,
     },
+    decode: { contexts: DEFAULT_DECODE_CONTEXTS, samples: DEFAULT_SAMPLES },
     train: {
       context: 256,
       batch: 8,

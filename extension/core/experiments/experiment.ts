@@ -32,6 +32,14 @@ export interface TimingSpec {
   readonly samples: number;
 }
 
+/** Token by token after a prompt, one sequence at a time. */
+export interface DecodeSpec {
+  /** Lengths of the prompt, tokens. */
+  readonly contexts: readonly number[];
+  /** At least 5. */
+  readonly samples: number;
+}
+
 export interface TrainSpec {
   readonly context: number;
   readonly batch: number;
@@ -74,6 +82,7 @@ export interface Experiment {
   readonly threads?: number;
   readonly data?: DataSpec;
   readonly timing?: TimingSpec;
+  readonly decode?: DecodeSpec;
   readonly train?: TrainSpec;
   readonly evals?: readonly EvalSpec[];
 }

@@ -4,10 +4,12 @@ import { embeddedCorpus, readCorpus } from '../data/corpus.js';
 import { tokenize, tokenizerFor, type TokenStream } from '../data/tokenStream.js';
 import type { CpuInfo } from '../engine/binding.js';
 import type { Mode, Prepared } from '../engine/prepare.js';
+import type { PreparedDecoder } from '../engine/prepareDecoder.js';
 import type { Preparer } from '../engine/preparer.js';
 import { recallFlops, scoreRecall } from '../evals/recall.js';
 import { distPath } from '../paths.js';
 import { stepFlops, timeContext, timedSteps } from './bench.js';
+import { decodeCapacity, decodingFlops, timeDecoding } from './decode.js';
 import { describeEnvironment } from './environment.js';
 import type { Experiment, MqarSpec } from './experiment.js';
 import { type Lab, recordProblem } from './lab.js';
@@ -50,7 +52,18 @@ export async function runExperiment(
     });
   }
   const problems: Error[] = [];
-  const prepareAll = prepareModels(lab, experiment, models, preparer, problems);
+  const told = new Set<string>();
+  const report: Reporter = {
+    introduce: (prepared) => {
+      if (!told.has(prepared.model.label)) introduce(lab, prepared);
+      told.add(prepared.model.label);
+    },
+    fail: (model, error) => {
+      recordProblem(lab, model.label, error);
+      problems.push(error instanceof Error ? error : new Error(String(error)));
+    },
+  };
+  const prepareAll = prepareModels(lab, experiment, models, preparer, report);
   const recalls = (experiment.evals ?? []).filter((spec) => spec.kind === 'mqar');
   const { train, vocab } = experiment;
   const timing = await prepareTiming(experiment, prepareAll);
@@ -66,19 +79,33 @@ export async function runExperiment(
     } as const;
     recall.push({ spec, models: await prepareAll(shape) });
   }
+  const decoding = await prepareDecoding(lab, experiment, models, preparer, report);
   await preparer.dispose();
-  if (timing.flat().length + training.length + recall.flatMap((task) => task.models).length === 0)
+  if (
+    timing.flat().length +
+      decoding.length +
+      training.length +
+      recall.flatMap((task) => task.models).length ===
+    0
+  )
     throw problems[0] ?? new UsageError('No model could be prepared, so nothing was measured.');
-  announce(lab, experiment, timing, training, recall);
-  await measureAll(lab, experiment, timing, training, recall, stream);
+  const parts = { timing, decoding, training, recall };
+  announce(lab, experiment, parts);
+  await measureAll(lab, experiment, parts, stream);
+}
+
+/** What will be measured, prepared. */
+interface Parts {
+  readonly timing: readonly (readonly Prepared[])[];
+  readonly decoding: readonly PreparedDecoder[];
+  readonly training: readonly Prepared[];
+  readonly recall: readonly { readonly spec: MqarSpec; readonly models: readonly Prepared[] }[];
 }
 
 async function measureAll(
   lab: Lab,
   experiment: Experiment,
-  timing: readonly (readonly Prepared[])[],
-  training: readonly Prepared[],
-  recall: readonly { spec: MqarSpec; models: readonly Prepared[] }[],
+  { timing, decoding, training, recall }: Parts,
   stream: TokenStream | null,
 ): Promise<void> {
   lab.progress.say('Measuring the matrix-product peak of this machine');
@@ -86,6 +113,7 @@ async function measureAll(
     lab.emit({ type: 'peak', flopsPerSecond: await measurePeak(lab.session, lab.signal) });
   lab.progress.start();
   for (const models of timing) await timeContext(lab, models, experiment.timing!.samples);
+  if (decoding.length > 0) await timeDecoding(lab, decoding, experiment.decode!);
   const score = (experiment.evals ?? []).some((spec) => spec.kind === 'heldout');
   if (stream !== null && training.length > 0)
     for (const seed of experiment.train!.seeds)
@@ -132,14 +160,42 @@ function readStream(
   };
 }
 
+/** Where it is told what a model is, the first time it is seen, and why one was left out. */
+interface Reporter {
+  readonly introduce: (prepared: Prepared | PreparedDecoder) => void;
+  readonly fail: (model: ModelSource, error: unknown) => void;
+}
+
+async function prepareDecoding(
+  lab: Lab,
+  { decode, vocab, precision }: Experiment,
+  models: readonly ModelSource[],
+  preparer: Preparer,
+  report: Reporter,
+): Promise<PreparedDecoder[]> {
+  const group: PreparedDecoder[] = [];
+  if (decode === undefined) return group;
+  const options = { capacity: decodeCapacity(decode), vocab, precision, prompts: decode.contexts };
+  for (const model of models) {
+    lab.progress.say(`Tracing and compiling ${model.label} for decoding`);
+    try {
+      const prepared = await preparer.prepareDecoder(model, options, lab.signal);
+      report.introduce(prepared);
+      group.push(prepared);
+    } catch (error) {
+      report.fail(model, error);
+    }
+  }
+  return group;
+}
+
 function prepareModels(
   lab: Lab,
   experiment: Experiment,
   models: readonly ModelSource[],
   preparer: Preparer,
-  problems: Error[],
+  report: Reporter,
 ): PrepareAll {
-  const told = new Set<string>();
   const { train, precision } = experiment;
   const rates = {
     ...(train === undefined ? {} : { learningRate: train.learningRate }),
@@ -151,28 +207,26 @@ function prepareModels(
       lab.progress.say(`Tracing and compiling ${model.label} at context ${shape.context}`);
       try {
         const prepared = await preparer.prepare(model, { ...shape, ...rates, precision }, lab.signal);
-        if (!told.has(model.label)) introduce(lab, prepared);
-        told.add(model.label);
+        report.introduce(prepared);
         group.push(prepared);
       } catch (error) {
-        recordProblem(lab, model.label, error);
-        problems.push(error instanceof Error ? error : new Error(String(error)));
+        report.fail(model, error);
       }
     }
     return group;
   };
 }
 
-/** Records what a model is, the first time it is seen. */
-function introduce(lab: Lab, prepared: Prepared): void {
-  const { model, parameters, embeddingParameters, width, hasOptimizer } = prepared;
+/** Records what a model is. */
+function introduce(lab: Lab, prepared: Prepared | PreparedDecoder): void {
+  const { model, parameters, embeddingParameters, width } = prepared;
   const { label, source, file } = model;
   const { mixers } = prepared;
   lab.emit({
     type: 'model',
     model: { label, source, file, parameters, embeddingParameters, width, mixers },
   });
-  if (!hasOptimizer)
+  if ('hasOptimizer' in prepared && !prepared.hasOptimizer)
     lab.emit({
       type: 'note',
       message: `${label} has no configure_optimizers: AdamW decays its matrices and leaves its vectors alone.`,
@@ -190,18 +244,16 @@ async function prepareTiming(experiment: Experiment, prepareAll: PrepareAll): Pr
 }
 
 /** Tells the progress meter how much work there is. */
-function announce(
-  lab: Lab,
-  experiment: Experiment,
-  timing: readonly (readonly Prepared[])[],
-  training: readonly Prepared[],
-  recall: readonly { spec: MqarSpec; models: readonly Prepared[] }[],
-): void {
+function announce(lab: Lab, experiment: Experiment, { timing, decoding, training, recall }: Parts): void {
   for (const group of timing) {
     const { samples } = experiment.timing!;
     for (const prepared of group) lab.progress.expect(stepFlops(prepared) * timedSteps(samples, false));
     lab.progress.expect(stepFlops(group[0]!) * timedSteps(samples, true));
   }
+  decoding.forEach((prepared, index) => {
+    // The first is its own A/A control.
+    lab.progress.expect(decodingFlops(prepared, experiment.decode!) * (index === 0 ? 2 : 1));
+  });
   for (const prepared of training)
     lab.progress.expect(trainingFlops(prepared, experiment.train!) * experiment.train!.seeds.length);
   for (const { spec, models } of recall)

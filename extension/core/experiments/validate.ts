@@ -25,6 +25,7 @@ export function validateExperiment(value: unknown): Experiment {
     'threads',
     'data',
     'timing',
+    'decode',
     'train',
     'evals',
   ]);
@@ -38,11 +39,12 @@ export function validateExperiment(value: unknown): Experiment {
   if (top['threads'] !== undefined) whole(top, 'threads', '', 1, 1024);
   if (top['data'] !== undefined) checkData(object(top['data'], '"data"'));
   if (top['timing'] !== undefined) checkTiming(object(top['timing'], '"timing"'));
+  if (top['decode'] !== undefined) checkDecode(object(top['decode'], '"decode"'));
   if (top['train'] !== undefined) checkTrain(object(top['train'], '"train"'));
   const evals = top['evals'] === undefined ? [] : array(top, 'evals', '');
   evals.forEach((spec, index) => checkEval(object(spec, `"evals[${index}]"`), `evals[${index}]`, top));
-  if (top['timing'] === undefined && top['train'] === undefined && evals.length === 0)
-    throw new UsageError('The experiment measures nothing: give it "timing", "train" or "evals".');
+  if (['timing', 'decode', 'train'].every((key) => top[key] === undefined) && evals.length === 0)
+    throw new UsageError('The experiment measures nothing: give it "timing", "decode", "train" or "evals".');
   return value as Experiment;
 }
 
@@ -75,6 +77,12 @@ function checkTiming(timing: Fields): void {
     throw new UsageError(
       `A context of ${uneven} does not divide the ${show(timing['tokensPerStep'])} tokens per step: every context must get the same number of tokens.`,
     );
+}
+
+function checkDecode(decode: Fields): void {
+  known(decode, 'decode', ['contexts', 'samples']);
+  wholes(decode, 'contexts', 'decode', 1, 2 ** 22);
+  whole(decode, 'samples', 'decode', 5, 10_000);
 }
 
 function checkTrain(train: Fields): void {

@@ -1,13 +1,24 @@
-/** Crossovers of a run: step time against context, held-out loss against training tokens and training seconds. */
-import type { Control, Crossover, LossCurve, TimingPoint } from '../../shared/report.js';
+/** Crossovers of a run: step and token time against context, held-out loss against training tokens and training seconds. */
+import type { Control, Crossover, Estimate, LossCurve } from '../../shared/report.js';
 import { crossing, type CurvePoint, PRACTICAL } from '../stats/crossover.js';
 import { describeCrossing } from '../stats/sentences.js';
+
+/** A time at a context. */
+export interface TimePoint {
+  readonly model: string;
+  readonly context: number;
+  readonly time: Estimate;
+}
 
 /**
  * One crossover per pair of models, in the order the models were measured. The noise of a context is what its own A/A
  * control shows, which took turns with the same steps; where it has none, the largest of the others.
  */
-export function timingCrossovers(timing: readonly TimingPoint[], control: readonly Control[]): Crossover[] {
+export function timeCrossovers(
+  axis: 'context' | 'decode',
+  timing: readonly TimePoint[],
+  control: readonly Control[],
+): Crossover[] {
   const noiseAt = (context: number): number => {
     const here = control.filter((one) => one.context === context);
     return 1 + Math.max(0, ...(here.length > 0 ? here : control).map(({ spread }) => spread));
@@ -22,8 +33,8 @@ export function timingCrossovers(timing: readonly TimingPoint[], control: readon
           : [
               {
                 x: left.context,
-                a: left.step.samples,
-                b: right.step.samples,
+                a: left.time.samples,
+                b: right.time.samples,
                 noise: noiseAt(left.context),
               },
             ];
@@ -33,7 +44,7 @@ export function timingCrossovers(timing: readonly TimingPoint[], control: readon
       describeCrossing(
         crossing(points, PRACTICAL),
         [a, b],
-        'context',
+        axis,
         points.map(({ x }) => x),
       ),
     ];

@@ -54,6 +54,26 @@ export interface ProfileEvent {
   readonly modules: readonly ModuleCost[];
 }
 
+/** A (model, prompt length) whose decoding is about to be measured. */
+export interface DecodePointEvent {
+  readonly type: 'decodePoint';
+  readonly model: string;
+  readonly context: number;
+  readonly precision: string;
+  /** What must be kept of that many tokens. */
+  readonly stateBytes: number;
+}
+
+/** One prompt of `context` tokens, and the mean time of a token right after it, milliseconds. */
+export interface DecodeSampleEvent {
+  readonly type: 'decodeSample';
+  readonly series: Series;
+  readonly model: string;
+  readonly context: number;
+  readonly promptMs: number;
+  readonly tokenMs: number;
+}
+
 /** One training step. `loss` is in nats per token, `seconds` counts training time only. */
 export interface LossEvent {
   readonly type: 'loss';
@@ -81,6 +101,8 @@ export type RunEvent =
   | PointEvent
   | SampleEvent
   | ProfileEvent
+  | DecodePointEvent
+  | DecodeSampleEvent
   | LossEvent
   | HeldOutEvent
   | { readonly type: 'environment'; readonly environment: Environment }

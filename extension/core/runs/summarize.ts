@@ -12,7 +12,8 @@ import type {
 } from '../../shared/report.js';
 import { PRACTICAL, reachOf } from '../stats/crossover.js';
 import { ratioOfMedians } from '../stats/estimate.js';
-import { lossCrossovers, timingCrossovers } from './crossovers.js';
+import { lossCrossovers, timeCrossovers } from './crossovers.js';
+import { DecodeTable } from './decodeTable.js';
 import type { RunEvent } from './events.js';
 import { TimingTable } from './timingTable.js';
 import type { RunRecord } from './record.js';
@@ -27,6 +28,7 @@ export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLi
   let progress: Progress | null = null;
   const models: ModelInfo[] = [];
   const table = new TimingTable();
+  const decodes = new DecodeTable();
   const curves = new Map<
     string,
     { -readonly [K in keyof LossCurve]: LossCurve[K] extends readonly (infer E)[] ? E[] : LossCurve[K] }
@@ -57,6 +59,10 @@ export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLi
       case 'sample':
       case 'profile':
         table.add(event);
+        break;
+      case 'decodePoint':
+      case 'decodeSample':
+        decodes.add(event);
         break;
       case 'loss': {
         const { step, tokens, seconds, loss } = event;
@@ -95,13 +101,23 @@ export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLi
   if (damagedLines > 0)
     problems.push(general(`${damagedLines} damaged line(s) of events.jsonl were left out.`));
   const timing = table.points(peak);
-  const control = table.controls().map(({ model, context, main, second }): Control => {
-    const { ratio, interval } = ratioOfMedians(main, second);
-    const reach = reachOf(interval);
-    return { model, context, ratio, interval, spread: reach - 1, busy: reach > PRACTICAL };
-  });
+  const control = table.controls().map(controlOf);
+  const decode = decodes.points();
+  const decodeControl = decodes.controls().map(controlOf);
   const loss = [...curves.values()];
-  const crossovers: Crossover[] = [...timingCrossovers(timing, control), ...lossCrossovers(loss)];
+  const crossovers: Crossover[] = [
+    ...timeCrossovers(
+      'context',
+      timing.map(({ step, ...point }) => ({ ...point, time: step })),
+      control,
+    ),
+    ...timeCrossovers(
+      'decode',
+      decode.map(({ token, ...point }) => ({ ...point, time: token })),
+      decodeControl,
+    ),
+    ...lossCrossovers(loss),
+  ];
   return {
     id: run.id,
     title: run.title,
@@ -113,6 +129,8 @@ export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLi
     tokensPerStep: run.experiment.timing?.tokensPerStep ?? null,
     timing,
     control,
+    decode,
+    decodeControl,
     loss,
     evals,
     crossovers,
@@ -120,4 +138,12 @@ export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLi
     problems,
     progress: run.status === 'running' ? progress : null,
   };
+}
+
+/** The two series of a model against each other. */
+function controlOf(series: { model: string; context: number; main: number[]; second: number[] }): Control {
+  const { model, context, main, second } = series;
+  const { ratio, interval } = ratioOfMedians(main, second);
+  const reach = reachOf(interval);
+  return { model, context, ratio, interval, spread: reach - 1, busy: reach > PRACTICAL };
 }

@@ -3,9 +3,24 @@ import type { Crossover } from '../../shared/report.js';
 import { about, aboutRange, exact, plusMinus } from '../../shared/units.js';
 import type { Crossing, Doubt } from './crossover.js';
 
-const UNITS = { context: 'tokens', tokens: 'training tokens', seconds: 'seconds of training' } as const;
-const WORSE = { context: 'slower', tokens: 'at a higher loss', seconds: 'at a higher loss' } as const;
-const BETTER = { context: 'faster', tokens: 'at a lower loss', seconds: 'at a lower loss' } as const;
+const UNITS = {
+  context: 'tokens',
+  decode: 'tokens',
+  tokens: 'training tokens',
+  seconds: 'seconds of training',
+} as const;
+const WORSE = {
+  context: 'slower',
+  decode: 'slower to decode',
+  tokens: 'at a higher loss',
+  seconds: 'at a higher loss',
+} as const;
+const BETTER = {
+  context: 'faster',
+  decode: 'faster to decode',
+  tokens: 'at a lower loss',
+  seconds: 'at a lower loss',
+} as const;
 
 /** Words for one pair of curves. `xs` are the measured places, `pair` the labels of curve a and curve b. */
 export function describeCrossing(
@@ -41,7 +56,7 @@ export function describeCrossing(
         xs.length === 1
           ? `${better} is ${BETTER[axis]} at ${last} ${unit}, the only place measured.`
           : undecided.length === 0
-            ? `No crossover up to ${last} ${unit}: ${better} is ${BETTER[axis]} at every measured ${axis === 'context' ? 'context' : 'point'}.`
+            ? `No crossover up to ${last} ${unit}: ${better} is ${BETTER[axis]} at every measured ${axis === 'context' || axis === 'decode' ? 'context' : 'point'}.`
             : `No crossover up to ${last} ${unit}: ${better} is never ${WORSE[axis]}${no}.`;
       return { ...none, before: better, after: other, sentence: where };
     }
@@ -75,7 +90,7 @@ export function describeCrossing(
 
 /** Why it cannot be told. */
 function because({ reach, control }: Pick<Doubt, 'reach' | 'control'>): string {
-  const source = control ? 'A/A control' : 'ratio of step times';
+  const source = control ? 'A/A control' : 'ratio of times';
   return `the machine was busy (${source} ${plusMinus(reach - 1)})`;
 }
 

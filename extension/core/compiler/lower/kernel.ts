@@ -40,6 +40,8 @@ export function storageOf(dtype: DType): 'f32' | 'i64' | 'u8' {
 export class KernelList {
   readonly buffers: Buffer[] = [];
   readonly kernels: Kernel[] = [];
+  /** Indexes of buffers that have a place, by it: the same memory is the same buffer. */
+  private readonly placed = new Map<string, number>();
 
   /** A new arena buffer and its row-major view. */
   temporary(storage: Storage, shape: readonly number[]): View {
@@ -47,8 +49,17 @@ export class KernelList {
   }
 
   buffer(buffer: Buffer, shape: readonly number[]): View {
-    this.buffers.push(buffer);
-    return { buffer: this.buffers.length - 1, offset: 0, shape, strides: rowMajor(shape) };
+    return { buffer: this.indexOf(buffer), offset: 0, shape, strides: rowMajor(shape) };
+  }
+
+  private indexOf(buffer: Buffer): number {
+    const { segment, byteOffset, storage } = buffer;
+    const key = `${segment} ${byteOffset} ${storage}`;
+    const known = segment === 'arena' ? undefined : this.placed.get(key);
+    if (known !== undefined) return known;
+    const index = this.buffers.push(buffer) - 1;
+    if (segment !== 'arena') this.placed.set(key, index);
+    return index;
   }
 
   storage(view: View): Storage {
