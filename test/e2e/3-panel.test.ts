@@ -7,7 +7,7 @@ import type { Frame } from 'playwright-core';
 import type { Session, Theme } from './session.js';
 import type { Suite } from './suite.js';
 
-const TABS = ['Timing', 'Loss', 'Eval'] as const;
+const TABS = ['Timing', 'Decode', 'Loss', 'Eval'] as const;
 
 async function openSample(session: Session): Promise<Frame> {
   await session.command('Crossover: Open Results');
@@ -56,7 +56,7 @@ const suite: Suite = (window) => {
     const session = window();
     const panel = await session.panel();
     await select(panel, 'Timing');
-    for (const tab of ['Loss', 'Eval'] as const) {
+    for (const tab of ['Decode', 'Loss', 'Eval'] as const) {
       await session.page.keyboard.press('ArrowRight');
       await panel.locator(`section[aria-label="${tab}"]`).waitFor();
       const outline = await panel
@@ -73,7 +73,7 @@ const suite: Suite = (window) => {
     let panel = await session.panel();
     await select(panel, 'Timing');
     const box = (): ReturnType<Frame['locator']> =>
-      panel.locator('vscode-checkbox', { hasText: 'Log context' });
+      panel.locator('section[aria-label="Timing"] vscode-checkbox', { hasText: 'Log context' });
     assert.equal(await box().getAttribute('aria-checked'), 'true');
     await box().click();
     assert.equal(await box().getAttribute('aria-checked'), 'false');
