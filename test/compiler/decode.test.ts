@@ -181,6 +181,23 @@ describe('models of a user, decoded', () => {
       'xx[:, 3:] = x[:, :-3]',
       'x = self.a(x) * xx + x',
     ],
+    'a smear of tokens over the next, joined to the first': [
+      'g = torch.sigmoid(self.a(x[:, 1:]))',
+      'x = torch.cat([x[:, :1], x[:, 1:] + g * x[:, :-1]], dim=1)',
+      'x = self.a(x)',
+    ],
+    'a mean with the token before, written in place': [
+      'x = x.clone()',
+      'x[:, 2:] = 0.5 * x[:, 2:] + 0.25 * x[:, 1:-1] + 0.25 * x[:, :-2]',
+      'x = self.a(x)',
+    ],
+    'learned rows before the second token on': [
+      'x = torch.cat([self.pos[None, :2], self.a(x[:, 2:] - x[:, :-2])], dim=1) + x',
+    ],
+    'differences of tokens with their place': [
+      'd = (x[:, 1:] - x[:, :-1]) * self.pos[:T - 1]',
+      'x = x + F.pad(d, (0, 0, 1, 0))',
+    ],
     'a causal convolution of all channels': [
       'w = self.pos[:24].reshape(8, 8, 3)',
       'x = x + F.conv1d(F.pad(x.transpose(1, 2), (2, 0)), w).transpose(1, 2)',
@@ -241,7 +258,7 @@ describe('what cannot be decoded', () => {
     ],
     'a shift to earlier tokens': [
       'x = self.a(F.pad(x[:, 1:], (0, 0, 0, 1)))',
-      /model\.py:12 \(a\) reads tokens that were cut apart or moved ahead/,
+      /^pad at .*model\.py:12 reads later tokens/,
     ],
     'a sequence cut into pieces': [
       'x = x.view(B, 7, T // 7, 8).cumsum(2).view(B, T, 8)',

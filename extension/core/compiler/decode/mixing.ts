@@ -1,7 +1,7 @@
 /** Operations across tokens: recurrences hand on their state, attention keeps keys and values. */
 import type { Node, TensorType, ValueId } from '../graph.js';
 import { flag, number } from '../ops/operation.js';
-import type { DecodeRule } from './rules.js';
+import type { DecodeRule } from './operands.js';
 import type { Seen, Sequence } from './sequence.js';
 import type { Walk } from './walk.js';
 
@@ -9,7 +9,7 @@ import type { Walk } from './walk.js';
 function tokens(walk: Walk, x: Seen, dim: number): ValueId {
   if (x.kind === 'fixed') return walk.select(x.value, dim, false);
   if (x.kind === 'spliced') return walk.refuse('reads tokens that were cut apart or moved ahead');
-  if (x.dim !== dim || x.inner !== 1 || (x.last && walk.options.tokens > 1))
+  if (x.dim !== dim || x.inner !== 1 || x.from !== 0 || (x.last && walk.options.tokens > 1))
     return walk.refuse('has tokens in another dimension than time');
   return x.value;
 }

@@ -12,6 +12,8 @@ export interface Sequence {
   readonly value: ValueId;
   readonly dim: number;
   readonly inner: number;
+  /** Tokens before this one have no row: `x[:, 1:]` has none for the first. */
+  readonly from: number;
   /** Made for the newest token of the window only. */
   readonly last: boolean;
   /** Which rows these are: equal for equal rows of the traced graph. */

@@ -98,7 +98,7 @@ export class Walk {
   }
 
   sequence(value: ValueId, origin: ValueId, dim: number, inner: number, last: boolean): Sequence {
-    return { kind: 'sequence', value, origin: `%${origin}`, dim, inner, last };
+    return { kind: 'sequence', value, origin: `%${origin}`, dim, inner, last, from: 0 };
   }
 
   /** Whether `node` may be made for the newest token only. */
@@ -309,13 +309,27 @@ export class Walk {
     return this.window.cast(this.rowsOf(weight, shape, dim, this.positions(last, offset)), dtype);
   }
 
-  /** A fixed operand of an operation whose result has tokens along `dim`; broadcast from the right to `rank` dims. */
-  fixedOperand(x: Fixed, dim: number, rank: number, inner: number, last: boolean): ValueId {
+  /** A fixed operand of an operation whose result has tokens in `extent`; broadcast from the right to `rank` dims. */
+  fixedOperand(
+    x: Fixed,
+    { dim, inner, last, from }: Pick<Sequence, 'dim' | 'inner' | 'last' | 'from'>,
+    rank: number,
+  ): ValueId {
     const { shape } = this.type(x.value);
     const own = dim - (rank - shape.length);
     if (dim < 0 || own < 0 || shape[own] === 1) return this.inline(x.value);
     if (inner !== 1) this.refuse('joins tokens with other rows');
-    return this.select(x.value, own, last);
+    return from === 0 ? this.select(x.value, own, last) : this.selectNear(x.value, own, -from, last);
+  }
+
+  /** As {@link select}, with positions outside the rows moved to the nearest: what is read there is not used. */
+  selectNear(value: ValueId, dim: number, offset: number, last = false): ValueId {
+    const w = this.window;
+    const { dtype, shape } = this.type(value);
+    const at = this.positions(last, offset);
+    const bound = (limit: number) => w.full(limit, w.type(at));
+    const inside = w.one('maximum', [w.one('minimum', [at, bound(shape[dim]! - 1)]), bound(0)]);
+    return w.cast(this.rowsOf(this.table(value, dim, 'f32'), shape, dim, inside), dtype);
   }
 
   /** A first state filled with `value`. */
