@@ -159,6 +159,28 @@ expectAttention(
   },
 );
 
+void test('attention: heads that share keys and values, with heads and queries in one dim of the products', () => {
+  const nodes = prepared(({ g, buffer, parameter }) => {
+    const q = g.permute(g.reshape(parameter(B, T, H * D), [B, T, H, D]), [0, 2, 1, 3]);
+    const [k, v] = [parameter(B, T, D), parameter(B, T, D)];
+    const scores = g.reshape(g.matmul(g.reshape(g.scale(q, 0.5), [B, H * T, D]), g.transpose(k)), [
+      B,
+      H,
+      T,
+      T,
+    ]);
+    const triangle = buffer((init) => init.one('tril', [ones(init, T)], { diagonal: 0 }));
+    const shown = g.one('ne', [triangle, g.scalar(0)]);
+    const masked = g.where(shown, scores, g.scalar(-3e38));
+    const weights = g.one('softmax', [masked], { dim: 3 });
+    return g.reshape(g.matmul(g.reshape(weights, [B, H * T, T]), v), [B, H, T, D]);
+  });
+  const node = find(nodes, 'sdpa');
+  assert.equal(node.attrs['causal'], true);
+  assert.equal(node.attrs['scale'], 0.5);
+  assert.ok(!operations(nodes).includes('softmax'));
+});
+
 void test('attention: a learned bias keeps its gradient', () => {
   const nodes = prepared((m) => attention(m, (scores) => m.g.add(scores, m.parameter(T, T))));
   assert.equal(find(nodes, 'sdpa').inputs.length, 4);

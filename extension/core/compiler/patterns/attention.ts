@@ -43,16 +43,18 @@ class ScoreWalk {
     const shape = this.b.shape(start);
     for (let step = 0; value !== null && step < 16; step++) {
       const node: Node = this.b.producer(value);
-      if (node.op === 'matmul') return this.product(node);
+      if (node.op === 'matmul') return this.product(node.inputs as [ValueId, ValueId]);
+      const merged = mergedProduct(this.b, value);
+      if (merged) return this.product(merged);
       if (!sameTail(this.b.shape(value), shape)) return null;
       value = this.peel(node, value);
     }
     return null;
   }
 
-  private product(node: Node): Scores {
+  private product([left, right]: readonly [ValueId, ValueId]): Scores {
     const { b } = this;
-    let [q, keys] = node.inputs as [ValueId, ValueId];
+    let [q, keys] = [left, right];
     let { scale } = this;
     for (let inner = peelScale(b, q); inner; inner = peelScale(b, q))
       [q, scale] = [inner.inner, scale * inner.factor];
@@ -130,6 +132,46 @@ class ScoreWalk {
   }
 }
 
+/** x [.., H, T, K] when `value` is its reshape to [.., H T, K], heads and rows as one dim; else null. */
+function unmergeRows(b: GraphBuilder, value: ValueId): ValueId | null {
+  const node = b.producer(value);
+  if (node.op !== 'reshape') return null;
+  const [x] = node.inputs as [ValueId];
+  const shape = b.shape(x);
+  const [H, T] = shape.slice(-3, -1);
+  if (shape.length < 3 || H === undefined || T === undefined) return null;
+  const merged = [...shape.slice(0, -3), H * T, shape.at(-1)!];
+  return sameShape(b.shape(value), merged) ? x : null;
+}
+
+/**
+ * Factors of a product of queries of all heads with the keys that they share, as `einsum("b h i d, b j d -> b h i j")` makes it:
+ * [.., H T, D] times [.., D, S], seen as [.., H, T, S].
+ */
+function mergedProduct(b: GraphBuilder, value: ValueId): [ValueId, ValueId] | null {
+  const merged = unmergedOf(b, value);
+  const node = merged === null ? null : b.producer(merged);
+  if (node?.op !== 'matmul') return null;
+  const [rows, keys] = node.inputs as [ValueId, ValueId];
+  const q = unmergeRows(b, rows);
+  const outer = b.shape(value).slice(0, -3);
+  if (q === null || !sameShape(b.shape(q).slice(0, -1), b.shape(value).slice(0, -1))) return null;
+  return sameShape(b.shape(keys).slice(0, -2), outer) ? [q, oneHead(b, keys)] : null;
+}
+
+/** The other way round: y [.., H T, K] when `value` is its reshape to [.., H, T, K]; else null. */
+function unmergedOf(b: GraphBuilder, value: ValueId): ValueId | null {
+  const node = b.producer(value);
+  if (node.op !== 'reshape' || b.shape(value).length < 3) return null;
+  const shape = b.shape(value);
+  const merged = [...shape.slice(0, -3), shape.at(-3)! * shape.at(-2)!, shape.at(-1)!];
+  return sameShape(b.shape(node.inputs[0]!), merged) ? node.inputs[0]! : null;
+}
+
+/** A matrix per outer dims, as that of a single head. */
+const oneHead = (b: GraphBuilder, value: ValueId): ValueId =>
+  b.reshape(value, [...b.shape(value).slice(0, -2), 1, ...b.shape(value).slice(-2)]);
+
 const sameTail = (a: Shape, b: Shape): boolean =>
   a.length >= 2 && b.length >= 2 && sameShape(a.slice(-2), b.slice(-2));
 
@@ -186,6 +228,14 @@ export function fuseAttention(
   weights: ValueId,
   v: ValueId,
 ): ValueId | null {
+  const heads = unmergeRows(b, weights);
+  const shared = heads !== null && sameShape(b.shape(v).slice(0, -2), b.shape(heads).slice(0, -3));
+  if (!shared) return fuseHeads(b, contents, weights, v);
+  const y = fuseHeads(b, contents, heads, oneHead(b, v));
+  return y && b.reshape(y, [...b.shape(weights).slice(0, -1), b.shape(v).at(-1)!]);
+}
+
+function fuseHeads(b: GraphBuilder, contents: Contents, weights: ValueId, v: ValueId): ValueId | null {
   const input = softmaxInput(b, weights);
   if (input === null) return null;
   const scores = new ScoreWalk(b, contents).walk(input);
