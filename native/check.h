@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -116,6 +117,7 @@ class Check {
   void gla(std::size_t saves, std::size_t q, std::size_t v, std::size_t logw) const;
   void chunkStates(std::size_t saved, std::size_t y, int64_t chunk, int64_t perChannel) const;
   void vectorState(std::size_t a, std::size_t b) const;
+  void taps(std::size_t weight, std::initializer_list<std::size_t> states) const;
   void fourGates(std::size_t h, std::size_t gates) const;
 
   const Program& program_;

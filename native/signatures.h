@@ -52,6 +52,8 @@ inline const Signature kSignatures[] = {
     {Opcode::selective_scan, "f-BTD f?=BDN f?=* | f-BTD f-BTD f=DN f-BTN f-BTN f?=BDN", 0, 0},
     {Opcode::selective_scan_grad,
      "f-BTD f-BTD f=DN f-BTN f-BTN f?=BDN | f-BTD f?=BDN f=* f-BTD f-BTD f=DN f-BTN f-BTN", 0, 0},
+    {Opcode::short_conv, "f-BTC f?=BSC | f-BTC f=CK f?=C f?=BSC", 0, 0},
+    {Opcode::short_conv_grad, "f-BTC f=CK f?=C f?=BSC | f-BTC f?=BSC f-BTC f=CK f?=BSC", 0, 0},
     {Opcode::lstm, "f-BTH f?=BH f?=BTG f?=BTH | f-BTG f=GH f?=BH f?=BH", 1, 0},
     {Opcode::lstm_grad, "f-BTG f?=BH f?=BH | f-BTH f?=BH f=GH f=BTG f=BTH f?=BH", 1, 0},
     {Opcode::embedding, "f-ND | f-VD i.N", 0, 0},

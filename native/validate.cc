@@ -143,6 +143,8 @@ void Check::specific() const {
     case Opcode::gla_grad:
     case Opcode::selective_scan:
     case Opcode::selective_scan_grad:
+    case Opcode::short_conv:
+    case Opcode::short_conv_grad:
     case Opcode::lstm:
     case Opcode::lstm_grad:
       return sequence();

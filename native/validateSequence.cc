@@ -36,6 +36,10 @@ void Check::sequence() const {
       return chunkStates(2, 0, kWkvChunk, at(5).shape[1]), allApart(3);
     case Opcode::selective_scan_grad:
       return chunkStates(8, 0, kWkvChunk, at(2).shape[1]), allApart(6);
+    case Opcode::short_conv:
+      return taps(3, {1, 5}), allApart(2);
+    case Opcode::short_conv_grad:
+      return taps(7, {3, 5, 8}), allApart(4);
     case Opcode::lstm:
       need((operand(2) == nullptr) == (operand(3) == nullptr),
            "saves gates and cells together or not at all");
@@ -93,6 +97,15 @@ void Check::chunkStates(std::size_t saved, std::size_t y, int64_t chunk, int64_t
 void Check::vectorState(std::size_t a, std::size_t b) const {
   for (std::size_t i : {a, b}) {
     if (operand(i) != nullptr) need(at(i).shape[1] == 3, "needs states of 3 rows");
+  }
+}
+
+/// Weights [C, taps]; states hold a row less.
+void Check::taps(std::size_t weight, std::initializer_list<std::size_t> states) const {
+  const int64_t taps = at(weight).shape[1];
+  need(taps >= 2 && taps <= 8, "needs 2 to 8 taps");
+  for (std::size_t i : states) {
+    if (operand(i) != nullptr) need(at(i).shape[1] == taps - 1, "needs states of a row less than taps");
   }
 }
 

@@ -185,6 +185,23 @@ struct SelectiveScanArgs {
   const float* dstateOut;
 };
 
+/// short_conv over x [B, T, C], strides of B, T. States are [B, taps - 1, C] contiguous: the rows before the
+/// first token, and the last ones.
+struct ShortConvArgs {
+  int64_t B, T, C, taps;  // taps: 2 to 8
+  Rows3 y, x;
+  const float* weight;   // [C, taps] contiguous
+  const float* bias;     // [C] contiguous; null: zero
+  const float* stateIn;  // null: zero
+  float* stateOut;       // null: not wanted
+  // Gradient only; all assigned.
+  Rows3 dy, dx;
+  float* dweight;
+  float* dbias;            // null: not wanted
+  float* dstateIn;         // null: not wanted
+  const float* dstateOut;  // null: zero
+};
+
 /// lstm over gates [B, T, 4H] (input, forget, cell, output: what they get from the layer's input), strides of
 /// B, T. cells and active (the gates after their functions) are [B, T, H] and [B, T, 4H] contiguous.
 struct LstmArgs {
@@ -338,6 +355,8 @@ struct FusedArgs {
   X(wkv4Grad, Wkv4Args)                           \
   X(selectiveScan, SelectiveScanArgs)             \
   X(selectiveScanGrad, SelectiveScanArgs)         \
+  X(shortConv, ShortConvArgs)                     \
+  X(shortConvGrad, ShortConvArgs)                 \
   X(lstm, LstmArgs)                               \
   X(lstmGrad, LstmArgs)                           \
   X(gla, GlaArgs)                                 \

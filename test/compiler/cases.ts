@@ -410,6 +410,20 @@ for (const tokens of [5, 70])
     });
   }
 
+for (const [tokens, taps] of [
+  [1, 4],
+  [2, 8],
+  [19, 3],
+] as const)
+  for (const withState of [false, true])
+    check(`short_conv T=${tokens} taps=${taps} state=${withState}`, (g, random) => {
+      const given = (shape: number[]): ValueId => g.parameter(randomArray(shape, random));
+      const inputs = [given([2, tokens, 3]), given([3, taps]), given([3])];
+      if (withState) inputs.push(given([2, taps - 1, 3]));
+      const outputs = g.emit('short_conv', inputs);
+      return withState ? outputs : outputs.slice(0, 1);
+    });
+
 for (const tokens of [5, 19])
   for (const withState of [false, true]) {
     check(`wkv4 T=${tokens} state=${withState}`, (g, random) => {

@@ -72,6 +72,8 @@ const cases: readonly Case[] = [
   { op: 'gla_grad', operands: [x, x, x, x, null, given, null, gla, given, given, given, given], floats: [1] },
   { op: 'selective_scan', operands: [[8, 16384, 1024], null, null, scan, scan, [1024, 64], scanInner, scanInner, null] },
   { op: 'selective_scan_grad', operands: [inner, inner, [1024, 64], narrow, narrow, null, shared(inner, 1), null, [4 * 256 * 64 * 1024], shared(inner, 1), shared(inner, 1), [1024, 64], narrow, narrow] },
+  { op: 'short_conv', operands: [[16, 16384, 1024], null, shared([16, 16384, 1024], 1), [1024, 8], null, null] },
+  { op: 'short_conv_grad', operands: [[16, 16384, 1024], [1024, 8], null, null, shared([16, 16384, 1024], 1), null, shared([16, 16384, 1024], 1), [1024, 8], null] },
   { op: 'lstm', operands: [[64, 2048, 512], null, null, null, shared([64, 2048, 2048], 1), [2048, 512], null, null], ints: [0] },
   { op: 'lstm_grad', operands: [[32, 1024, 2048], null, null, shared([32, 1024, 512], 1), null, [2048, 512], [32, 1024, 2048], [32, 1024, 512], null], ints: [0] },
   { op: 'fused', operands: [grid, grid], ints: [0, 1, 3, 1, 0, 0] },

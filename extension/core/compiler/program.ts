@@ -149,6 +149,13 @@ export const OPCODES = [
   /** (dx, ddt, dA, dB, dC, dstateIn?, dy, dstateOut?, saved, x, dt, A, B, C). */
   'selective_scan_grad',
   /**
+   * (y [B, T, C], stateOut [B, K - 1, C]?, x [B, T, C], w [C, K], bias [C]?, stateIn?): y_t = bias + sum_j w[j] X_{t+j}, X being
+   * the state's rows (zeros without one) and then x; the state that comes out is the last rows of X. K is 2 to 8.
+   */
+  'short_conv',
+  /** (dx, dw, dbias?, dstateIn?, dy, dstateOut?, x, w, stateIn?). */
+  'short_conv_grad',
+  /**
    * (y [B, T, H], cell [B, H]?, active [B, T, 4H]?, cells [B, T, H]?, gates [B, T, 4H], weight [4H, H], h0 [B, H]?,
    * c0?). Gates: input, forget, cell, output. `active` and `cells` are kept for the gradient. ints: bf16 (round both sides
    * of the recurrent product).

@@ -1,12 +1,12 @@
 /**
  * Rematerialisation: cheap activations are computed again in the backward pass instead of being kept from the forward.
  *
- * The rule. A forward value that a backward node reads is recomputed when it is an element-wise result or the output
- * of a normalisation (from its saved statistics), is at least `atLeastBytes` large, and everything it is computed from
- * is at hand in the backward pass: parameters, inputs, values kept for another reason, or values recomputed by the
- * same rule, at most `DEEPEST` operations away from those. Views of a value are never kept, the value is. So nothing
- * is kept that was not kept before, and at most the element-wise work of the forward pass is done twice. Recomputed
- * nodes stand right before their first use, with phase `backward` and the stack of the node they repeat.
+ * The rule. A forward value that a backward node reads is recomputed when it is an element-wise result, a short
+ * convolution or the output of a normalisation (from its saved statistics), is at least `atLeastBytes` large, and
+ * everything it is computed from is at hand in the backward pass: parameters, inputs, values kept for another reason, or
+ * values recomputed by the same rule, at most `DEEPEST` operations away from those. Views of a value are never kept, the
+ * value is. So nothing is kept that was not kept before, and at most the element-wise work of the forward pass is done
+ * twice. Recomputed nodes stand right before their first use, with phase `backward` and the stack of the node they repeat.
  */
 import { GraphBuilder } from './build.js';
 import type { Graph, Node, ValueId } from './graph.js';
@@ -22,14 +22,14 @@ const VIEWS = new Set(['reshape', 'permute', 'expand', 'slice']);
 const SOURCES = new Set(['state', 'input', 'full', 'arange', 'constant']);
 const NORMS = new Set(['layer_norm', 'rms_norm', 'group_norm']);
 
-/** Moves elements without arithmetic; cheap enough to repeat. */
-const MOVES = new Set(['pad']);
+/** Reads and writes every element once, with little or no arithmetic: cheap enough to repeat. */
+const ONCE = new Set(['pad', 'short_conv']);
 
 function isCheap(node: Node): boolean {
   const row = operation(node.op);
   return (
     (row.scalar !== undefined && !row.effect) ||
-    MOVES.has(node.op) ||
+    ONCE.has(node.op) ||
     (NORMS.has(node.op) && node.attrs['save'] === true)
   );
 }

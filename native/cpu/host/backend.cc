@@ -57,6 +57,8 @@ Call prepareCall(const Site& site) {
     case Opcode::wkv4_grad:
     case Opcode::selective_scan:
     case Opcode::selective_scan_grad:
+    case Opcode::short_conv:
+    case Opcode::short_conv_grad:
     case Opcode::lstm:
     case Opcode::lstm_grad:
       return prepareScan(site);

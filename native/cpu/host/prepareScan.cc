@@ -1,4 +1,4 @@
-// Recurrences with a vector state per channel: wkv4, selective_scan and lstm.
+// Recurrences with a vector state per channel, wkv4, selective_scan and lstm; and short_conv.
 #include "prepare.h"
 
 namespace crossover {
@@ -53,6 +53,24 @@ Call selectiveScanGrad(const Site& site) {
   return [args, kernel = site.kernels.selectiveScanGrad](const Context& context) { kernel(context, args); };
 }
 
+Call shortConv(const Site& site) {
+  ShortConvArgs args{};
+  args.B = site.size(0, 0), args.T = site.size(0, 1), args.C = site.size(0, 2), args.taps = site.size(3, 1);
+  args.y = rows(site, 0), args.stateOut = site.data(1), args.x = rows(site, 2);
+  args.weight = site.data(3), args.bias = site.data(4), args.stateIn = site.data(5);
+  return [args, kernel = site.kernels.shortConv](const Context& context) { kernel(context, args); };
+}
+
+Call shortConvGrad(const Site& site) {
+  ShortConvArgs args{};
+  args.B = site.size(0, 0), args.T = site.size(0, 1), args.C = site.size(0, 2), args.taps = site.size(7, 1);
+  args.dx = rows(site, 0), args.dweight = site.data(1), args.dbias = site.data(2);
+  args.dstateIn = site.data(3);
+  args.dy = rows(site, 4), args.dstateOut = site.data(5), args.x = rows(site, 6);
+  args.weight = site.data(7), args.stateIn = site.data(8);
+  return [args, kernel = site.kernels.shortConvGrad](const Context& context) { kernel(context, args); };
+}
+
 Call lstm(const Site& site) {
   LstmArgs args{};
   args.B = site.size(0, 0), args.T = site.size(0, 1), args.H = site.size(0, 2);
@@ -84,6 +102,10 @@ Call prepareScan(const Site& site) {
       return selectiveScan(site);
     case Opcode::selective_scan_grad:
       return selectiveScanGrad(site);
+    case Opcode::short_conv:
+      return shortConv(site);
+    case Opcode::short_conv_grad:
+      return shortConvGrad(site);
     case Opcode::lstm:
       return lstm(site);
     default:

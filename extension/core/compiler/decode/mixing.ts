@@ -183,6 +183,7 @@ export const MIXING: Readonly<Record<string, DecodeRule>> = {
   wkv7: recurrence({ sequences: [0, 1, 2, 3, 4, 5], state: 6 }),
   gla: recurrence({ sequences: [0, 1, 2, 3], state: 4 }),
   selective_scan: recurrence({ sequences: [0, 1, 3, 4], state: 5 }),
+  short_conv: recurrence({ sequences: [0], state: 3 }),
   lstm,
   sdpa: attention,
   weighted_attention: weightedAttention,

@@ -1,5 +1,6 @@
-/** Recurrences other than wkv6 and wkv7, in the reference executor: operands to the inputs and outputs of the operation. */
+/** Recurrences other than wkv6 and wkv7, and short_conv, in the reference executor: operands to the inputs and outputs of the operation. */
 import type { Attrs } from '../graph.js';
+import { array } from '../ops/arrays.js';
 import { operation } from '../ops/table.js';
 import type { Instruction, Opcode } from '../program.js';
 import type { Memory } from './memory.js';
@@ -7,12 +8,17 @@ import type { Memory } from './memory.js';
 type Operands = readonly (Memory | null)[];
 type Run = (operands: Operands, instruction: Instruction) => void;
 
+/** What an operation reads: an operand, or zeros of a shape. */
+type Given = Memory | { readonly shape: readonly number[] };
+
 /** Runs an operation that may make more than is wanted: its own rule says how large everything is. */
-function evaluate(op: string, outputs: Operands, inputs: Operands, attrs: Attrs): void {
+function evaluate(op: string, outputs: Operands, inputs: readonly (Given | null)[], attrs: Attrs): void {
   const given = inputs.filter((memory) => memory !== null);
-  const types = given.map((memory) => ({ dtype: memory.dtype, shape: memory.shape }));
+  const types = given.map(({ shape }) => ({ dtype: 'f32' as const, shape }));
   const context = { constants: [], random: Math.random, types };
-  const arrays = given.map((memory) => ({ shape: memory.shape, data: memory.read() }));
+  const arrays = given.map((memory) =>
+    'read' in memory ? { shape: memory.shape, data: memory.read() } : array(memory.shape),
+  );
   const row = operation(op);
   const results = row.evaluate!(arrays, attrs, row.infer(types, attrs, undefined), context);
   outputs.forEach((memory, i) => memory?.write(results[i]!.data));
@@ -44,9 +50,19 @@ function lstmGrad([dgates, dh0, dc0, dy, dcell, weight, active, cells, c0]: Oper
   evaluate('lstm_grad', [dgates!, dh0!, dc0!], [dy!, weight!, active!, cells!, c0!, dcell!], attrs);
 }
 
+function shortConv([y, stateOut, x, w, bias, stateIn]: Operands): void {
+  const inputs = [x!, w!, bias ?? { shape: [x!.shape[2]!] }, stateIn!];
+  evaluate('short_conv', [y!, stateOut!], inputs, {});
+}
+
+function shortConvGrad([dx, dw, dbias, dstateIn, dy, dstateOut, x, w, stateIn]: Operands): void {
+  const attrs = { stateIn: stateIn !== null, stateOut: dstateOut !== null };
+  evaluate('short_conv_grad', [dx!, dw!, dbias!, dstateIn!], [dy!, x!, w!, stateIn!, dstateOut!], attrs);
+}
+
 export type ScanOpcode = Extract<
   Opcode,
-  `gla${string}` | `wkv4${string}` | `selective_scan${string}` | `lstm${string}`
+  `gla${string}` | `wkv4${string}` | `selective_scan${string}` | `short_conv${string}` | `lstm${string}`
 >;
 
 export const SCAN_KERNELS: Readonly<Record<ScanOpcode, Run>> = {
@@ -56,6 +72,8 @@ export const SCAN_KERNELS: Readonly<Record<ScanOpcode, Run>> = {
   wkv4_grad: scanGrad('wkv4_grad', 4),
   selective_scan: scan('selective_scan', 3),
   selective_scan_grad: scanGrad('selective_scan_grad', 5),
+  short_conv: shortConv,
+  short_conv_grad: shortConvGrad,
   lstm: scan('lstm', 4),
   lstm_grad: lstmGrad,
 };

@@ -1,4 +1,4 @@
-/** Recurrences other than wkv6 and wkv7: gla, wkv4, selective_scan and lstm. */
+/** Recurrences other than wkv6 and wkv7: gla, wkv4, selective_scan, short_conv and lstm. */
 import type { Node } from '../graph.js';
 import type { Opcode } from '../program.js';
 import { type Lowering, unitRows } from './lowering.js';
@@ -64,6 +64,32 @@ function scanGrad(
   };
 }
 
+/** A bias of zeros is left out. */
+const shortConv: KernelRule = {
+  input: sequences(new Set([0])),
+  output: sequences(new Set([0])),
+  emit: (call) => {
+    const { table } = call.lowering;
+    const from = table.node(table.base(call.node.inputs[2]!));
+    const none = from?.op === 'full' && numberAttr(from, 'value') === 0;
+    const inputs = [call.input(0), call.input(1), none ? null : call.input(2), call.optionalInput(3)];
+    call.emit('short_conv', [call.output(0), call.optionalOutput(1)], inputs);
+  },
+};
+
+/** Inputs (dy, x, w, state?, dstateOut?). */
+const shortConvGrad: KernelRule = {
+  input: sequences(new Set([0, 1])),
+  output: sequences(new Set([0])),
+  emit: (call) => {
+    const [takes, gives] = [flagAttr(call.node, 'stateIn'), flagAttr(call.node, 'stateOut')];
+    const [dy, x, w] = list(call, 3);
+    const outputs = [call.output(0), call.output(1), call.optionalOutput(2), call.optionalOutput(3)];
+    const dstateOut = gives ? call.input(takes ? 4 : 3) : null;
+    call.emit('short_conv_grad', outputs, [dy!, dstateOut, x!, w!, takes ? call.input(3) : null]);
+  },
+};
+
 const precision = ({ lowering }: Call): number[] => [lowering.bf16 ? 1 : 0];
 
 const lstm: KernelRule = {
@@ -107,6 +133,8 @@ export const SCAN_RULES: Readonly<Record<string, KernelRule>> = {
   wkv4_grad: scanGrad('wkv4_grad', 4, [2, 3]),
   selective_scan: scan('selective_scan', 5, [0, 1, 3, 4]),
   selective_scan_grad: scanGrad('selective_scan_grad', 5, [0, 1, 3, 4]),
+  short_conv: shortConv,
+  short_conv_grad: shortConvGrad,
   lstm,
   lstm_grad: lstmGrad,
 };

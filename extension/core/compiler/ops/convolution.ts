@@ -1,9 +1,10 @@
-/** One-dimensional convolution, taken apart into its taps; and dropout. */
+/** One-dimensional convolution, which becomes `short_conv` or is taken apart into its taps; and dropout. */
 import type { GraphBuilder } from '../build.js';
 import type { Attrs, TensorType, ValueId } from '../graph.js';
 import { elementCount, range, sameShape, show } from '../shapes.js';
 import { array } from './arrays.js';
 import { arity, flag, GraphError, number, type NdArray, type Row } from './operation.js';
+import { SHORT_CONV_TAPS } from './shortConv.js';
 
 interface Geometry {
   readonly stride: number;
@@ -45,6 +46,37 @@ function depthwiseTaps(
   return b.permute(bias === undefined ? total : b.add(total, bias), [0, 2, 1]);
 }
 
+/**
+ * Every channel by itself, none looking ahead, as `short_conv`: the zeros before the first position, or as many first
+ * positions of x where it has none, are the rows before the first token. Undefined where the kernel does not fit.
+ */
+function causal(
+  b: GraphBuilder,
+  [x, w, bias]: readonly ValueId[],
+  { stride, padding, end, dilation }: Geometry,
+  length: number,
+): ValueId | undefined {
+  const [batch, channels, size] = b.shape(x!) as [number, number, number];
+  const width = b.shape(w!)[2]!;
+  if (stride !== 1 || dilation !== 1 || end > 0) return undefined;
+  if (width < SHORT_CONV_TAPS.least || width > SHORT_CONV_TAPS.most) return undefined;
+  if (padding !== 0 && padding !== width - 1) return undefined;
+  const before = width - 1 - padding;
+  if (before > size) return undefined;
+  const rows = (first: number, count: number): ValueId =>
+    b.permute(b.slice(x!, [0, 0, first], [batch, channels, count]), [0, 2, 1]);
+  const inputs = [
+    rows(before, length),
+    b.reshape(w!, [channels, width]),
+    bias ?? b.full(0, { dtype: 'f32', shape: [channels] }),
+  ];
+  if (before > 0) {
+    const state = rows(0, before);
+    if (b.uniform(state) !== 0) inputs.push(state);
+  }
+  return b.permute(b.emit('short_conv', inputs)[0]!, [0, 2, 1]);
+}
+
 /** y[o, l] = sum over taps t of w[:, :, t] x[:, l stride + t dilation]: per tap one product of every group. */
 function taps(
   b: GraphBuilder,
@@ -58,7 +90,8 @@ function taps(
   const [batch] = b.shape(x!) as [number];
   const [outputs, perGroup, width] = b.shape(w!) as [number, number, number];
   const length = out!.shape[2]!;
-  if (perGroup === 1 && outputs === groups) return [depthwiseTaps(b, inputs, shape, length)];
+  if (perGroup === 1 && outputs === groups)
+    return [causal(b, inputs, shape, length) ?? depthwiseTaps(b, inputs, shape, length)];
   const padded = b.pad(x!, [0, 0, padding], [0, 0, Math.max(0, end)]);
   const terms = range(0, width).map((t) => {
     const part = b.slice(padded, [0, 0, t * dilation], [batch, groups * perGroup, length], [1, 1, stride]);

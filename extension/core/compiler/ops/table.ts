@@ -14,6 +14,7 @@ import { randomRows } from './random.js';
 import { recurrenceRows } from './recurrences.js';
 import { reductionRows } from './reductions.js';
 import { selectiveScanRows } from './selectiveScan.js';
+import { shortConvRows } from './shortConv.js';
 import { viewRows } from './views.js';
 import { weightedAttentionRows } from './weightedAttention.js';
 import { wkv4Rows } from './wkv4.js';
@@ -34,6 +35,7 @@ const families = [
   glaRows,
   wkv4Rows,
   selectiveScanRows,
+  shortConvRows,
   lstmRows,
   randomRows,
 ];
