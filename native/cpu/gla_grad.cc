@@ -66,7 +66,7 @@ void differentiateProducts(ChannelScratch& s, const float* state) {
   product<true>(q, wide, q, x.pairs, kGlaPiece, s.dy, wide, s.dv, wide, true, kLowerColumns);
   product<false>(q, size, p, s.dy, wide, s.across, size, s.dr, size, false);
   product<false>(q, size, p, x.v, wide, s.dacross, size, s.dk, size, false);
-  startTail(s.across, s.dacross, x.decay.whole(q), p, size, s.kept);
+  decayOfKept(s.across, s.dacross, x.decay.whole(q), p, size, s.kept);
   scaleRows(s.dstate, n, wide, x.decay.whole(q));
   product<true>(n, wide, q, x.rState, size, s.dy, wide, s.dstate, wide, true);
   lowerProduct(q, p, s.dy, wide, s.vAcross, kGlaPiece, s.dpairs);

@@ -3,8 +3,10 @@
 // With G = dM at the end of a piece and the names of wkv6_chunk.h:
 //   dA = dY V^T on and below the diagonal,  dV = A^T dY + K'' G,  dR' = dY M^T,  dK'' = V G^T
 //   dM <- diag(e^(c_q)) G + R'^T dY
-// and the log decays collect every factor times its gradient. All outputs are assigned. du is summed over the
-// batch in a fixed order, whatever the number of threads.
+// The log decay of token t collects what of every factor crosses t, as sums of what does not cancel, so that
+// it is exact where everything is forgotten:
+//   kept + reads of the state after t + writes to it before t + pairs of tokens on both sides of t
+// All outputs are assigned. du is summed over the batch in a fixed order, whatever the number of threads.
 #include "wkv6_chunk.h"
 
 namespace crossover {
@@ -13,10 +15,10 @@ namespace {
 
 struct Scratch {
   Wkv6Piece piece;
-  float* states;                     // the state at the start of every piece of a chunk
-  float *dstate, *across, *dacross;  // G, M^T, G^T
-  float *dy, *dv, *dr, *dk, *drPair, *dkPair, *dlog, *dbefore;  // [q, P]
-  float *vAcross, *dpairs, *tail, *du;
+  float* states;                             // the state at the start of every piece of a chunk
+  float *dstate, *across, *dacross;          // G, M^T, G^T
+  float *dy, *dv, *dr, *dk, *dkPair, *dlog;  // [q, P]
+  float *vAcross, *dpairs, *kept, *du;
   int64_t matrix;
 
   Scratch(Carver carver, const Wkv6Args& a, int64_t* floats) {
@@ -25,12 +27,12 @@ struct Scratch {
     matrix = size * size;
     states = carver.take(kMaxPiece * matrix);
     for (float** block : {&dstate, &across, &dacross}) *block = carver.take(matrix);
-    for (float** block : {&dy, &dv, &dr, &dk, &drPair, &dkPair, &dlog, &dbefore}) {
+    for (float** block : {&dy, &dv, &dr, &dk, &dkPair, &dlog}) {
       *block = carver.take(kMaxPiece * size);
     }
     vAcross = carver.take(size * kMaxPiece);
     dpairs = carver.take(kMaxPiece * kMaxPiece);
-    for (float** block : {&tail, &du}) *block = carver.take(size);
+    for (float** block : {&kept, &du}) *block = carver.take(size);
     if (floats) *floats = carver.used;
   }
 };
@@ -55,38 +57,77 @@ void differentiateProducts(Scratch& s, const float* state) {
   product<true>(q, size, q, p.pairs, kMaxPiece, s.dy, size, s.dv, size, true);
   product<false>(q, size, n, s.dy, size, s.across, size, s.dr, size, false);
   product<false>(q, size, n, p.v, size, s.dacross, size, s.dk, size, false);
-  startTail(s.across, s.dacross, p.decay.whole(q), n, size, s.tail);
+  decayOfKept(s.across, s.dacross, p.decay.whole(q), n, size, s.kept);
   scaleRows(s.dstate, n, size, p.decay.whole(q));
   product<true>(n, size, q, p.rState, size, s.dy, size, s.dstate, size, true);
   product<false>(q, roundUp(q, kLanes), n, s.dy, size, s.vAcross, kMaxPiece, s.dpairs, kMaxPiece, false);
   keepStrictlyLower(s.dpairs, kMaxPiece, q);
-  product<false>(q, size, q, s.dpairs, kMaxPiece, p.kPair, size, s.drPair, size, false);
   product<true>(q, size, q, s.dpairs, kMaxPiece, p.rPair, size, s.dkPair, size, false);
 }
 
-/// Undoes the scaling: gradients of r and k (in dr and dk), of log decays and of u.
-void differentiateRows(Scratch& s) {
+/// Gradients of r and k (in dr and dk), of log decays and of u, for kVectors vectors of channels: rows of
+/// d(pairs) kPair are made here, for what they amount to at every token is what crosses it. `byV` is the
+/// diagonal of dA.
+template <int kVectors>
+void differentiateColumns(Scratch& s, const float* byV, int64_t column) {
   const Wkv6Piece& p = s.piece;
-  int64_t size = p.size;
+  const int64_t q = p.q, size = p.size;
   const PieceDecay& d = p.decay;
-  for (int64_t i = 0; i < p.q; i++) {
-    Floats byV = splat(dotRows(s.dy + i * size, p.v + i * size, size));
-    for (int64_t c = 0; c < size; c += kLanes) {
-      int64_t at = i * size + c;
-      Floats r = load(p.r + at), k = load(p.k + at), u = load(p.u + c);
-      Floats dr = load(s.dr + at) * load(d.before() + at) + load(s.drPair + at) * load(d.reachBefore() + at);
-      Floats endK = load(s.dk + at) * load(d.toEnd + at);
-      Floats dk = endK + load(s.dkPair + at) * load(d.origin + at);
-      store(s.dbefore + at, r * dr);
-      store(s.dlog + at, -k * dk);
-      store(s.tail + c, load(s.tail + c) + k * endK);
-      // The diagonal, which no decay touches.
-      store(s.dr + at, dr + byV * u * k);
-      store(s.dk + at, dk + byV * u * r);
-      store(s.du + c, load(s.du + c) + byV * r * k);
+  Floats crossing[kMaxPiece][kVectors], reads[kMaxPiece][kVectors], earlier[kVectors], du[kVectors];
+#pragma GCC unroll 2
+  for (int x = 0; x < kVectors; x++) {
+    earlier[x] = load(s.kept + column + x * kLanes);
+    du[x] = load(s.du + column + x * kLanes);
+  }
+  for (int64_t i = 0; i < q; i++) {
+    Floats pair[kVectors], sum[kVectors];
+#pragma GCC unroll 2
+    for (int x = 0; x < kVectors; x++) {
+      pair[x] = load(p.rPair + i * size + column + x * kLanes), sum[x] = Floats{};
+    }
+    for (int64_t j = 0; j < i; j++) {
+      const Floats dpair = splat(s.dpairs[i * kMaxPiece + j]);
+#pragma GCC unroll 2
+      for (int x = 0; x < kVectors; x++) {
+        crossing[j][x] += pair[x] * sum[x];
+        sum[x] += dpair * load(p.kPair + j * size + column + x * kLanes);
+      }
+    }
+#pragma GCC unroll 2
+    for (int x = 0; x < kVectors; x++) {
+      const int64_t c = column + x * kLanes, at = i * size + c;
+      const Floats r = load(p.r + at), k = load(p.k + at), u = load(p.u + c);
+      const Floats fromState = load(s.dr + at) * load(d.before() + at);
+      const Floats toState = load(s.dk + at) * load(d.toEnd + at);
+      reads[i][x] = r * fromState;
+      crossing[i][x] = earlier[x];
+      earlier[x] += k * toState;
+      // The diagonal, which no decay touches, comes last.
+      store(s.dr + at, fromState + sum[x] * load(d.reachBefore() + at) + byV[i] * u * k);
+      store(s.dk + at, toState + load(s.dkPair + at) * load(d.origin + at) + byV[i] * u * r);
+      du[x] += byV[i] * r * k;
     }
   }
-  accumulateLogDecay(s.dlog, s.dbefore, s.tail, p.q, size);
+  Floats later[kVectors] = {};
+  for (int64_t t = q - 1; t >= 0; t--) {
+#pragma GCC unroll 2
+    for (int x = 0; x < kVectors; x++) {
+      store(s.dlog + t * size + column + x * kLanes, crossing[t][x] + later[x]);
+      later[x] += reads[t][x];
+    }
+  }
+#pragma GCC unroll 2
+  for (int x = 0; x < kVectors; x++) store(s.du + column + x * kLanes, du[x]);
+}
+
+void differentiateRows(Scratch& s) {
+  const Wkv6Piece& p = s.piece;
+  const int64_t size = p.size;
+  float byV[kMaxPiece];
+  for (int64_t i = 0; i < p.q; i++) byV[i] = dotRows(s.dy + i * size, p.v + i * size, size);
+  int64_t column = 0;
+  for (; column + 2 * kLanes <= size; column += 2 * kLanes) differentiateColumns<2>(s, byV, column);
+  if (column < size) differentiateColumns<1>(s, byV, column);
 }
 
 void differentiatePiece(Scratch& s, const Wkv6Heads& heads, const Gradients& g, int64_t token, int64_t end,

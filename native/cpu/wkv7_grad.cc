@@ -4,7 +4,10 @@
 //   dU = B'' G + RB^T dY,  dW = (I - AB)^-T dU,  dV = K'' G + RK^T dY + AK^T dW
 //   dA' = dW M^T, dR' = dY M^T, dB'' = U G^T, dK'' = V G^T, d(pairs) = (dW, dY) (U, V)^T on and below the
 //   diagonal dM <- diag(e^(c_q)) G + A'^T dW + R'^T dY
-// and the log decays collect every factor times its gradient. All outputs are assigned.
+// The log decay of token t collects what of every factor crosses t, as sums of what does not cancel, so that
+// it is exact where everything is forgotten:
+//   kept + reads of the state after t + writes to it before t + pairs of tokens on both sides of t
+// All outputs are assigned.
 #include "wkv7_chunk.h"
 
 namespace crossover {
@@ -18,8 +21,8 @@ struct Scratch {
   float* dacross;          // G^T
   float *dwy, *dv;         // [2q, P] (dW, dY), [q, P]
   float *uvAcross, *dpairs;
-  float *darState, *dbkState, *darPair, *dbkPair;  // [2q, P]
-  float *dlog, *dbefore, *tail;
+  float *darState, *dbkState, *dbkPair;  // [2q, P]
+  float *dlog, *kept;
   int64_t matrix;
 
   Scratch(Carver carver, const Wkv7Args& a, int64_t* floats) {
@@ -28,13 +31,13 @@ struct Scratch {
     matrix = size * size;
     states = carver.take(kMaxPiece * matrix);
     for (float** block : {&dstate, &across, &dacross}) *block = carver.take(matrix);
-    for (float** block : {&dwy, &darState, &dbkState, &darPair, &dbkPair}) {
+    for (float** block : {&dwy, &darState, &dbkState, &dbkPair}) {
       *block = carver.take(2 * kMaxPiece * size);
     }
-    for (float** block : {&dv, &dlog, &dbefore}) *block = carver.take(kMaxPiece * size);
+    for (float** block : {&dv, &dlog}) *block = carver.take(kMaxPiece * size);
     uvAcross = carver.take(size * kPairPitch);
     dpairs = carver.take(kPairPitch * kPairPitch);
-    tail = carver.take(size);
+    kept = carver.take(size);
     if (floats) *floats = carver.used;
   }
 };
@@ -82,7 +85,7 @@ void differentiateProducts(Scratch& s, const float* state) {
   product<true>(q, size, q, p.pairs + q, kPairPitch, s.dwy, size, s.dv, size, true);
   product<false>(2 * q, size, n, s.dwy, size, s.across, size, s.darState, size, false);
   product<false>(2 * q, size, n, p.uv, size, s.dacross, size, s.dbkState, size, false);
-  startTail(s.across, s.dacross, p.decay.whole(q), n, size, s.tail);
+  decayOfKept(s.across, s.dacross, p.decay.whole(q), n, size, s.kept);
   scaleRows(s.dstate, n, size, p.decay.whole(q));
   product<true>(n, size, 2 * q, p.arState, size, s.dwy, size, s.dstate, size, true);
 
@@ -92,42 +95,85 @@ void differentiateProducts(Scratch& s, const float* state) {
   for (int64_t corner : {int64_t{0}, q, q * kPairPitch, q * kPairPitch + q}) {
     keepStrictlyLower(s.dpairs + corner, kPairPitch, q);
   }
-  product<false>(2 * q, size, 2 * q, s.dpairs, kPairPitch, p.bkPair, size, s.darPair, size, false);
   product<true>(2 * q, size, 2 * q, s.dpairs, kPairPitch, p.arPair, size, s.dbkPair, size, false);
 }
 
-/// Undoes the scaling: gradients of a, r, b, k over the blocks above (in darState and dbkState), and of log
-/// decays.
-void differentiateRows(Scratch& s) {
+/// Gradients of a, r, b, k over the blocks above (in darState and dbkState), and of log decays, for kVectors
+/// vectors of channels: rows of d(pairs) bkPair are made here, for what they amount to at every token is what
+/// crosses it. `byU` and `byV` are the diagonals of RB and RK.
+template <int kVectors>
+void differentiateColumns(Scratch& s, const float* byU, const float* byV, int64_t column) {
   const Wkv7Piece& p = s.piece;
-  int64_t q = p.q, size = p.size, half = q * size;
+  const int64_t q = p.q, size = p.size, half = q * size;
   const PieceDecay& d = p.decay;
+  Floats crossing[kMaxPiece][kVectors], before[kMaxPiece][kVectors], now[kMaxPiece][kVectors];
+  Floats earlier[kVectors];
+#pragma GCC unroll 2
+  for (int x = 0; x < kVectors; x++) earlier[x] = load(s.kept + column + x * kLanes);
   for (int64_t i = 0; i < q; i++) {
-    const float* dy = s.dwy + half + i * size;
-    Floats byU = splat(dotRows(dy, p.uv + i * size, size)),
-           byV = splat(dotRows(dy, p.uv + half + i * size, size));
-    for (int64_t c = 0; c < size; c += kLanes) {
-      int64_t at = i * size + c, other = half + at;
-      Floats a = load(p.ar + at), r = load(p.ar + other), b = load(p.bk + at), k = load(p.bk + other);
-      Floats da =
-          load(s.darState + at) * load(d.before() + at) + load(s.darPair + at) * load(d.reachBefore() + at);
-      Floats dr =
-          load(s.darState + other) * load(d.now() + at) + load(s.darPair + other) * load(d.reachNow() + at);
-      Floats endB = load(s.dbkState + at) * load(d.toEnd + at),
-             endK = load(s.dbkState + other) * load(d.toEnd + at);
-      Floats db = endB + load(s.dbkPair + at) * load(d.origin + at);
-      Floats dk = endK + load(s.dbkPair + other) * load(d.origin + at);
-      store(s.dbefore + at, a * da);
-      store(s.dlog + at, r * dr - b * db - k * dk);
-      store(s.tail + c, load(s.tail + c) + b * endB + k * endK);
-      // The diagonal, which no decay touches.
-      store(s.darState + at, da);
-      store(s.darState + other, dr + byU * b + byV * k);
-      store(s.dbkState + at, db + byU * r);
-      store(s.dbkState + other, dk + byV * r);
+    const float *pairsA = s.dpairs + i * kPairPitch, *pairsR = pairsA + q * kPairPitch;
+    Floats pairA[kVectors], pairR[kVectors], ofA[kVectors], ofR[kVectors];
+#pragma GCC unroll 2
+    for (int x = 0; x < kVectors; x++) {
+      pairA[x] = load(p.arPair + i * size + column + x * kLanes);
+      pairR[x] = load(p.arPair + half + i * size + column + x * kLanes);
+      ofA[x] = ofR[x] = Floats{};
+    }
+    for (int64_t j = 0; j < i; j++) {
+      const float* bk = p.bkPair + j * size + column;
+      const Floats ab = splat(pairsA[j]), ak = splat(pairsA[q + j]);
+      const Floats rb = splat(pairsR[j]), rk = splat(pairsR[q + j]);
+#pragma GCC unroll 2
+      for (int x = 0; x < kVectors; x++) {
+        const Floats b = load(bk + x * kLanes), k = load(bk + half + x * kLanes);
+        crossing[j][x] += pairA[x] * ofA[x] + pairR[x] * ofR[x];
+        ofA[x] += ab * b + ak * k;
+        ofR[x] += rb * b + rk * k;
+      }
+    }
+#pragma GCC unroll 2
+    for (int x = 0; x < kVectors; x++) {
+      const int64_t at = i * size + column + x * kLanes, other = half + at;
+      const Floats a = load(p.ar + at), r = load(p.ar + other), b = load(p.bk + at), k = load(p.bk + other);
+      const Floats fromA = load(s.darState + at) * load(d.before() + at);
+      const Floats fromR = load(s.darState + other) * load(d.now() + at);
+      const Floats toB = load(s.dbkState + at) * load(d.toEnd + at);
+      const Floats toK = load(s.dbkState + other) * load(d.toEnd + at);
+      before[i][x] = a * fromA, now[i][x] = r * fromR;
+      crossing[i][x] = earlier[x] + pairR[x] * ofR[x];
+      earlier[x] += b * toB + k * toK;
+      // The diagonal, which no decay touches, comes last.
+      const Floats db = toB + load(s.dbkPair + at) * load(d.origin + at);
+      const Floats dk = toK + load(s.dbkPair + other) * load(d.origin + at);
+      store(s.darState + at, fromA + ofA[x] * load(d.reachBefore() + at));
+      store(s.darState + other, fromR + ofR[x] * load(d.reachNow() + at) + byU[i] * b + byV[i] * k);
+      store(s.dbkState + at, db + byU[i] * r);
+      store(s.dbkState + other, dk + byV[i] * r);
     }
   }
-  accumulateLogDecay(s.dlog, s.dbefore, s.tail, q, size);
+  Floats later[kVectors] = {};
+  for (int64_t t = q - 1; t >= 0; t--) {
+#pragma GCC unroll 2
+    for (int x = 0; x < kVectors; x++) {
+      later[x] += now[t][x];
+      store(s.dlog + t * size + column + x * kLanes, crossing[t][x] + later[x]);
+      later[x] += before[t][x];
+    }
+  }
+}
+
+void differentiateRows(Scratch& s) {
+  const Wkv7Piece& p = s.piece;
+  const int64_t q = p.q, size = p.size;
+  float byU[kMaxPiece], byV[kMaxPiece];
+  for (int64_t i = 0; i < q; i++) {
+    const float* dy = s.dwy + (q + i) * size;
+    byU[i] = dotRows(dy, p.uv + i * size, size);
+    byV[i] = dotRows(dy, p.uv + (q + i) * size, size);
+  }
+  int64_t column = 0;
+  for (; column + 2 * kLanes <= size; column += 2 * kLanes) differentiateColumns<2>(s, byU, byV, column);
+  if (column < size) differentiateColumns<1>(s, byU, byV, column);
 }
 
 void differentiatePiece(Scratch& s, const Wkv7Heads& heads, const Gradients& g, int64_t token, int64_t end,

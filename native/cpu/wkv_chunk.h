@@ -170,27 +170,14 @@ inline void writeState(const float* m, int64_t n, int64_t padded, bool across, f
   writeRows(across ? other : m, padded, n, n, 1, to, n);
 }
 
-/// Gradient of the log decays of a piece, in place of the rows `dnow` of gradients by c_i:
-/// dlog_t = tail + sum over i >= t of dnow_i + sum over i > t of dbefore_i.
-inline void accumulateLogDecay(float* dnow, const float* dbefore, const float* tail, int64_t q,
-                               int64_t width) {
-  for (int64_t c = 0; c < width; c += kLanes) {
-    Floats sum = load(tail + c);
-    for (int64_t t = q - 1; t >= 0; t--) {
-      sum += load(dnow + t * width + c);
-      store(dnow + t * width + c, sum);
-      sum += load(dbefore + t * width + c);
-    }
-  }
-}
-
-/// tail [key] = exp(c_q) * sum over values of M dM, from the transposed matrices [value, key].
-inline void startTail(const float* across, const float* dacross, const float* whole, int64_t n, int64_t width,
-                      float* tail) {
+/// kept [key] = exp(c_q) * sum over values of M dM, from the transposed matrices [value, key]: what the state
+/// that passes a whole piece gives the log decay of each of its tokens.
+inline void decayOfKept(const float* across, const float* dacross, const float* whole, int64_t n,
+                        int64_t width, float* kept) {
   for (int64_t c = 0; c < width; c += kLanes) {
     Floats sum{};
     for (int64_t v = 0; v < n; v++) sum += load(across + v * width + c) * load(dacross + v * width + c);
-    store(tail + c, sum * load(whole + c));
+    store(kept + c, sum * load(whole + c));
   }
 }
 

@@ -5,9 +5,9 @@
 namespace crossover::check {
 namespace {
 
-/// How strong the decays are: as RWKV-7 makes them, moderate, with tokens that forget everything, or all
-/// strong.
-enum class Decay { goose, moderate, spiked, strong };
+/// How strong the decays are: as RWKV-7 makes them, moderate, with tokens that forget everything, all strong,
+/// or so strong that gradients of log decays are smaller than what rounding leaves of the others.
+enum class Decay { goose, moderate, spiked, strong, forgetful };
 
 struct Case {
   int64_t B, T, H, N;
@@ -18,7 +18,7 @@ constexpr Case kCases[] = {{1, 1, 1, 8, Decay::goose, false},   {1, 16, 1, 16, D
                            {2, 37, 3, 24, Decay::goose, true},  {1, 50, 2, 64, Decay::goose, false},
                            {1, 33, 1, 128, Decay::goose, true}, {1, 40, 1, 64, Decay::moderate, true},
                            {1, 70, 2, 64, Decay::spiked, true}, {2, 50, 1, 40, Decay::strong, true},
-                           {1, 200, 1, 64, Decay::goose, true}};
+                           {1, 200, 1, 64, Decay::goose, true}, {2, 37, 2, 24, Decay::forgetful, true}};
 
 double logDecay(Random& random, Decay decay) {
   double x = random.uniform();
@@ -29,8 +29,10 @@ double logDecay(Random& random, Decay decay) {
       return -8 * x * x;
     case Decay::spiked:
       return x < 0.05 ? -300 : x < 0.1 ? 0 : x < 0.12 ? -INFINITY : -x;
-    default:
+    case Decay::strong:
       return -20 * x;
+    default:
+      return -15 - 10 * x;
   }
 }
 
