@@ -38,11 +38,10 @@ inline const Signature kSignatures[] = {
     {Opcode::wkv6_grad,
      "f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN | f-BTHN f?=BHNN f=* f-BTHN f-BTHN f-BTHN f-BTHN f=HN f?=BHNN",
      0, 0},
-    {Opcode::wkv7, "f-BTHN f?=BHNN f?=* | f-BTHN f-BTHN f-BTHN f-BTHN f-BTHN f-BTHN f?=BHNN", 0, 0},
+    {Opcode::wkv7, "f-BTHP f?=BHPN f?=* | f-BTHN f-BTHN f-BTHN f-BTHP f-BTHN f-BTHN f?=BHPN", 0, 0},
     {Opcode::wkv7_grad,
-     "f-BTHN f-BTHN f-BTHN f-BTHN f-BTHN f-BTHN f?=BHNN | f-BTHN f?=BHNN f=* f-BTHN f-BTHN f-BTHN f-BTHN "
-     "f-BTHN "
-     "f-BTHN f?=BHNN",
+     "f-BTHN f-BTHN f-BTHN f-BTHP f-BTHN f-BTHN f?=BHPN | f-BTHP f?=BHPN f=* f-BTHN f-BTHN f-BTHN f-BTHP "
+     "f-BTHN f-BTHN f?=BHPN",
      0, 0},
     {Opcode::wkv4, "f-BTC f?=BSC f?=* | f=C f=C f-BTC f-BTC f?=BSC", 0, 0},
     {Opcode::wkv4_grad, "f=C f=C f-BTC f-BTC f?=BSC | f-BTC f?=BSC f=* f=C f=C f-BTC f-BTC", 0, 0},

@@ -21,9 +21,9 @@ void Check::sequence() const {
     case Opcode::wkv6_grad:
       return chunkStates(8, 0, kWkvChunk, at(0).shape[3]), allApart(6);
     case Opcode::wkv7:
-      return chunkStates(2, 0, kWkvChunk, at(0).shape[3]), allApart(3);
+      return chunkStates(2, 0, kWkvChunk, at(3).shape[3]), allApart(3);
     case Opcode::wkv7_grad:
-      return chunkStates(9, 0, kWkvChunk, at(0).shape[3]), allApart(7);
+      return chunkStates(9, 3, kWkvChunk, at(0).shape[3]), allApart(7);
     case Opcode::gla:
       return gla(2, 3, 0, 6), allApart(3);
     case Opcode::gla_grad:

@@ -82,19 +82,16 @@ class Attention(nn.Module):
         H = self.n_head
         q = unit(self.q_conv(self.q_proj(x)).view(B, T, H, -1))
         k = unit(self.k_conv(self.k_proj(x)).view(B, T, H, -1))
-        v = self.v_conv(self.v_proj(x)).view(B, T, H, 2, -1)
+        v = self.v_conv(self.v_proj(x)).view(B, T, H, -1)
         N = q.size(-1)
         logw = -torch.exp(self.A_log) * F.softplus(self.a_proj(x) + self.dt_bias)  # [B, T, H]
         beta = torch.sigmoid(self.b_proj(x))
 
-        # S <- exp(logw) S (1 - beta k^T k) + beta v^T k; rows of S, one per value channel, do not meet, so that values
-        # twice as wide as keys are two heads with the same keys.
+        # S <- exp(logw) S (1 - beta k^T k) + beta v^T k.
         removed = -(beta * torch.exp(logw)).unsqueeze(-1) * k
         decay = logw.unsqueeze(-1).expand(B, T, H, N)
-        q, decay, k, removed = (z.repeat_interleave(2, dim=2) for z in (q * N**-0.5, decay, k, removed))
-        v = (v * beta[..., None, None]).view(B, T, 2 * H, N)
-        y, _ = wkv7(q, decay, k, v, k, removed)
-        y = self.o_norm(y.view(B, T, H, 2 * N)) * F.silu(self.g_proj(x)).view(B, T, H, 2 * N)
+        y, _ = wkv7(q * N**-0.5, decay, k, v * beta.unsqueeze(-1), k, removed)
+        y = self.o_norm(y) * F.silu(self.g_proj(x)).view(B, T, H, 2 * N)
         return self.o_proj(y.reshape(B, T, -1))
 
 

@@ -64,11 +64,12 @@ def wkv7(r, logw, k, v, a, b, state=None):
     """RWKV-7 (arXiv 2503.14456, section 4): the state also forgets along one direction per token (a delta rule).
 
     S_t = S_{t-1} (diag(exp(logw_t)) + a_t^T b_t) + v_t^T k_t,  y_t = S_t r_t,  S[value, key].
-    `state` is [batch, heads, N, N] or None for zeros. Returns (y, state after the last token).
+    All are [batch, time, heads, N], but v and y may have another size P. `state` is [batch, heads, P, N] or None for
+    zeros. Returns (y, state after the last token).
     """
     batch, time, heads, n = r.shape
     if state is None:
-        state = torch.zeros(batch, heads, n, n, dtype=r.dtype, device=r.device)
+        state = torch.zeros(batch, heads, v.shape[-1], n, dtype=r.dtype, device=r.device)
     decay = torch.exp(logw)
     ys = []
     for t in range(time):

@@ -117,9 +117,10 @@ struct Wkv6Args {
   const float* dstateOut;  // null: zero
 };
 
-/// wkv7 over [B, T, H, N]; states are [B, H, N(value), N(key)] contiguous.
+/// wkv7 over [B, T, H, N] and, for v and y, [B, T, H, P]; states are [B, H, P(value), N(key)] contiguous,
+/// `saved` holds their transposes.
 struct Wkv7Args {
-  int64_t B, T, H, N;
+  int64_t B, T, H, N, P;
   Rows4 y, r, logw, k, v, a, b;
   const float* stateIn;
   float* stateOut;

@@ -31,7 +31,7 @@ void wkv6(const Context& context, const Wkv6Args& args) {
       Wkv6Heads heads(args, unit / args.H, head);
       HeadRows y(args.y, unit / args.H, head);
       copyRows(args.u + head * n, n, 1, n, piece.u, size);
-      readState(args.stateIn ? args.stateIn + unit * n * n : nullptr, n, size, false, s.state);
+      readState(args.stateIn ? args.stateIn + unit * n * n : nullptr, n, n, size, false, s.state);
       for (int64_t chunk = 0; chunk < chunks && !context.stopped(); chunk++) {
         if (args.saved) writeRows(s.state, size, n, n, 1, args.saved + (unit * chunks + chunk) * n * n, n);
         int64_t last = least(args.T, (chunk + 1) * kWkvChunk);

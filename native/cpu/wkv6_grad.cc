@@ -191,12 +191,12 @@ void wkv6Grad(const Context& context, const Wkv6Args& args) {
       Gradients g(args, unit / args.H, head);
       copyRows(args.u + head * n, n, 1, n, s.piece.u, size);
       zero(s.du, size);
-      readState(args.dstateOut ? args.dstateOut + unit * n * n : nullptr, n, size, false, s.dstate);
+      readState(args.dstateOut ? args.dstateOut + unit * n * n : nullptr, n, n, size, false, s.dstate);
       for (int64_t chunk = chunks - 1; chunk >= 0 && !context.stopped(); chunk--) {
         prefetchChunk({heads.r, heads.k, heads.v, heads.log, g.dy}, chunk - 1, args.T, n);
         prefetchChunk<true>({g.dr, g.dk, g.dv, g.dlog}, chunk, args.T, n);
         if (chunk > 0) prefetchRows(args.saved + (unit * chunks + chunk - 1) * n * n, n, n, n);
-        readState(args.saved + (unit * chunks + chunk) * n * n, n, size, false, s.states);
+        readState(args.saved + (unit * chunks + chunk) * n * n, n, n, size, false, s.states);
         differentiateChunk(s, heads, g, chunk * kWkvChunk, least(args.T, (chunk + 1) * kWkvChunk));
       }
       writeRows(s.du, size, 1, n, 1, du + unit * n, n);

@@ -5,8 +5,9 @@
 //   channels AB = strict(a e^(p_i - c_j) b), AK, and RB, RK which also hold the diagonal               [q, q]
 //   U = (I - AB)^-1 (A' M + AK V);   Y = R' M + RB U + RK V;   M <- diag(e^(c_q)) M + B''^T U + K''^T V
 //
-// Pairs of matrices that meet in one product are stacked: rows 0 to q - 1 belong to the first, q to 2q - 1 to
-// the second.
+// Rows of keys (a, r, b, k) have n channels, padded to `size`; rows of values (U, V, Y, M) have p, padded to
+// `wide`. Pairs of matrices that meet in one product are stacked: rows 0 to q - 1 belong to the first, q to
+// 2q - 1 to the second.
 #pragma once
 
 #include "wkv_chunk.h"
@@ -28,22 +29,23 @@ struct Wkv7Heads {
 };
 
 struct Wkv7Piece {
-  int64_t n, size, q;
+  int64_t n, size, p, wide, q;
   PieceDecay decay;
-  float *ar, *bk;            // [2q, P] as given: (a, r) and (b, k)
+  float *ar, *bk;            // [2q, size] as given: (a, r) and (b, k)
   float *arState, *bkState;  // (A', R') and (B'', K'')
   float *arPair, *bkPair;    // scaled for pairs
-  float* across;             // [P, 2q] transposed bkPair
+  float* across;             // [size, 2q] transposed bkPair
   float* pairs;              // [2q, 2q]: AB AK over RB RK
-  float* uv;                 // [2q, P]: (U, V)
+  float* uv;                 // [2q, wide]: (U, V)
 
-  void lay(Carver& carver, int64_t headSize) {
-    n = headSize;
-    size = roundUp(headSize, kLanes);
+  void lay(Carver& carver, int64_t keys, int64_t values) {
+    n = keys, size = roundUp(keys, kLanes);
+    p = values, wide = roundUp(values, kLanes);
     decay.lay(carver, size);
-    for (float** block : {&ar, &bk, &arState, &bkState, &arPair, &bkPair, &uv}) {
+    for (float** block : {&ar, &bk, &arState, &bkState, &arPair, &bkPair}) {
       *block = carver.take(2 * kMaxPiece * size);
     }
+    uv = carver.take(2 * kMaxPiece * wide);
     across = carver.take(size * kPairPitch);
     pairs = carver.take(kPairPitch * kPairPitch);
   }
@@ -56,7 +58,7 @@ struct Wkv7Piece {
     copyRows(heads.r.at(token), heads.r.stride, q, n, ar + q * size, size);
     copyRows(heads.b.at(token), heads.b.stride, q, n, bk, size);
     copyRows(heads.k.at(token), heads.k.stride, q, n, bk + q * size, size);
-    copyRows(heads.v.at(token), heads.v.stride, q, n, uv + q * size, size);
+    copyRows(heads.v.at(token), heads.v.stride, q, p, uv + q * wide, wide);
     int64_t half = q * size;
     multiplyRows(ar, decay.before(), half, arState);
     multiplyRows(ar + half, decay.now(), half, arState + half);
@@ -85,24 +87,24 @@ struct Wkv7Piece {
 
   /// U from the state at the start of the piece: forward substitution in blocks of 4 rows.
   void solve(const float* m) {
-    product<false>(q, size, n, arState, size, m, size, uv, size, false);
-    product<false>(q, size, q, pairs + q, kPairPitch, uv + q * size, size, uv, size, true);
+    product<false>(q, wide, n, arState, size, m, wide, uv, wide, false);
+    product<false>(q, wide, q, pairs + q, kPairPitch, uv + q * wide, wide, uv, wide, true);
     for (int64_t first = 0; first < q; first += 4) {
       int64_t rows = least<int64_t>(4, q - first);
       const float* block = pairs + first * kPairPitch;
       if (first > 0)
-        product<false>(rows, size, first, block, kPairPitch, uv, size, uv + first * size, size, true);
+        product<false>(rows, wide, first, block, kPairPitch, uv, wide, uv + first * wide, wide, true);
       for (int64_t i = 1; i < rows; i++) {
-        product<false>(1, size, i, block + i * kPairPitch + first, kPairPitch, uv + first * size, size,
-                       uv + (first + i) * size, size, true);
+        product<false>(1, wide, i, block + i * kPairPitch + first, kPairPitch, uv + first * wide, wide,
+                       uv + (first + i) * wide, wide, true);
       }
     }
   }
 
   /// The state at the end of the piece, in place.
   void advance(float* m) const {
-    scaleRows(m, n, size, decay.whole(q));
-    product<true>(n, size, 2 * q, bkState, size, uv, size, m, size, true);
+    scaleRows(m, n, wide, decay.whole(q));
+    product<true>(n, wide, 2 * q, bkState, size, uv, wide, m, wide, true);
   }
 };
 

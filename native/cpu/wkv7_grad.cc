@@ -19,23 +19,25 @@ struct Scratch {
   float* states;           // the state at the start of every piece of a chunk
   float *dstate, *across;  // G, and M^T
   float* dacross;          // G^T
-  float *dwy, *dv;         // [2q, P] (dW, dY), [q, P]
+  float *dwy, *dv;         // [2q, wide] (dW, dY), [q, wide]
   float *uvAcross, *dpairs;
   float *darState, *dbkState, *dbkPair;  // [2q, P]
   float *dlog, *kept;
   int64_t matrix;
 
   Scratch(Carver carver, const Wkv7Args& a, int64_t* floats) {
-    piece.lay(carver, a.N);
-    int64_t size = piece.size;
-    matrix = size * size;
+    piece.lay(carver, a.N, a.P);
+    const int64_t size = piece.size, wide = piece.wide;
+    matrix = size * wide;
     states = carver.take(kMaxPiece * matrix);
     for (float** block : {&dstate, &across, &dacross}) *block = carver.take(matrix);
-    for (float** block : {&dwy, &darState, &dbkState, &dbkPair}) {
+    for (float** block : {&darState, &dbkState, &dbkPair}) {
       *block = carver.take(2 * kMaxPiece * size);
     }
-    for (float** block : {&dv, &dlog}) *block = carver.take(kMaxPiece * size);
-    uvAcross = carver.take(size * kPairPitch);
+    dwy = carver.take(2 * kMaxPiece * wide);
+    dv = carver.take(kMaxPiece * wide);
+    dlog = carver.take(kMaxPiece * size);
+    uvAcross = carver.take(wide * kPairPitch);
     dpairs = carver.take(kPairPitch * kPairPitch);
     kept = carver.take(size);
     if (floats) *floats = carver.used;
@@ -55,47 +57,47 @@ struct Gradients {
 };
 
 /// dW from dU, in place: backward substitution with AB^T in blocks of 4 rows.
-void solveTransposed(const float* pairs, int64_t q, int64_t size, float* dw) {
+void solveTransposed(const float* pairs, int64_t q, int64_t wide, float* dw) {
   for (int64_t first = (q - 1) / 4 * 4; first >= 0; first -= 4) {
     int64_t rows = least<int64_t>(4, q - first), after = first + rows;
     if (after < q) {
-      product<true>(rows, size, q - after, pairs + after * kPairPitch + first, kPairPitch, dw + after * size,
-                    size, dw + first * size, size, true);
+      product<true>(rows, wide, q - after, pairs + after * kPairPitch + first, kPairPitch, dw + after * wide,
+                    wide, dw + first * wide, wide, true);
     }
     for (int64_t i = rows - 2; i >= 0; i--) {
       const float* column = pairs + (first + i + 1) * kPairPitch + first + i;
-      product<true>(1, size, rows - 1 - i, column, kPairPitch, dw + (first + i + 1) * size, size,
-                    dw + (first + i) * size, size, true);
+      product<true>(1, wide, rows - 1 - i, column, kPairPitch, dw + (first + i + 1) * wide, wide,
+                    dw + (first + i) * wide, wide, true);
     }
   }
 }
 
 /// Gradients of the state products and of the pairs; G^T and M^T are made here.
 void differentiateProducts(Scratch& s, const float* state) {
-  const Wkv7Piece& p = s.piece;
-  int64_t q = p.q, n = p.n, size = p.size, half = q * size;
-  const float *rPairs = p.pairs + q * kPairPitch, *dy = s.dwy + half;
-  transpose(state, size, n, n, 1, s.across, size);
-  transpose(s.dstate, size, n, n, 1, s.dacross, size);
-  product<false>(q, size, n, p.bkState, size, s.dstate, size, s.dwy, size, false);
-  product<true>(q, size, q, rPairs, kPairPitch, dy, size, s.dwy, size, true);
-  solveTransposed(p.pairs, q, size, s.dwy);
-  product<false>(q, size, n, p.bkState + half, size, s.dstate, size, s.dv, size, false);
-  product<true>(q, size, q, rPairs + q, kPairPitch, dy, size, s.dv, size, true);
-  product<true>(q, size, q, p.pairs + q, kPairPitch, s.dwy, size, s.dv, size, true);
-  product<false>(2 * q, size, n, s.dwy, size, s.across, size, s.darState, size, false);
-  product<false>(2 * q, size, n, p.uv, size, s.dacross, size, s.dbkState, size, false);
-  decayOfKept(s.across, s.dacross, p.decay.whole(q), n, size, s.kept);
-  scaleRows(s.dstate, n, size, p.decay.whole(q));
-  product<true>(n, size, 2 * q, p.arState, size, s.dwy, size, s.dstate, size, true);
+  const Wkv7Piece& x = s.piece;
+  const int64_t q = x.q, n = x.n, size = x.size, p = x.p, wide = x.wide;
+  const float *rPairs = x.pairs + q * kPairPitch, *dy = s.dwy + q * wide;
+  transpose(state, wide, n, p, 1, s.across, size);
+  transpose(s.dstate, wide, n, p, 1, s.dacross, size);
+  product<false>(q, wide, n, x.bkState, size, s.dstate, wide, s.dwy, wide, false);
+  product<true>(q, wide, q, rPairs, kPairPitch, dy, wide, s.dwy, wide, true);
+  solveTransposed(x.pairs, q, wide, s.dwy);
+  product<false>(q, wide, n, x.bkState + q * size, size, s.dstate, wide, s.dv, wide, false);
+  product<true>(q, wide, q, rPairs + q, kPairPitch, dy, wide, s.dv, wide, true);
+  product<true>(q, wide, q, x.pairs + q, kPairPitch, s.dwy, wide, s.dv, wide, true);
+  product<false>(2 * q, size, p, s.dwy, wide, s.across, size, s.darState, size, false);
+  product<false>(2 * q, size, p, x.uv, wide, s.dacross, size, s.dbkState, size, false);
+  decayOfKept(s.across, s.dacross, x.decay.whole(q), p, size, s.kept);
+  scaleRows(s.dstate, n, wide, x.decay.whole(q));
+  product<true>(n, wide, 2 * q, x.arState, size, s.dwy, wide, s.dstate, wide, true);
 
-  transpose(p.uv, size, 2 * q, n, 1, s.uvAcross, kPairPitch);
-  product<false>(2 * q, roundUp(2 * q, kLanes), n, s.dwy, size, s.uvAcross, kPairPitch, s.dpairs, kPairPitch,
+  transpose(x.uv, wide, 2 * q, p, 1, s.uvAcross, kPairPitch);
+  product<false>(2 * q, roundUp(2 * q, kLanes), p, s.dwy, wide, s.uvAcross, kPairPitch, s.dpairs, kPairPitch,
                  false);
   for (int64_t corner : {int64_t{0}, q, q * kPairPitch, q * kPairPitch + q}) {
     keepStrictlyLower(s.dpairs + corner, kPairPitch, q);
   }
-  product<true>(2 * q, size, 2 * q, s.dpairs, kPairPitch, p.arPair, size, s.dbkPair, size, false);
+  product<true>(2 * q, size, 2 * q, s.dpairs, kPairPitch, x.arPair, size, s.dbkPair, size, false);
 }
 
 /// Gradients of a, r, b, k over the blocks above (in darState and dbkState), and of log decays, for kVectors
@@ -164,12 +166,12 @@ void differentiateColumns(Scratch& s, const float* byU, const float* byV, int64_
 
 void differentiateRows(Scratch& s) {
   const Wkv7Piece& p = s.piece;
-  const int64_t q = p.q, size = p.size;
+  const int64_t q = p.q, size = p.size, wide = p.wide;
   float byU[kMaxPiece], byV[kMaxPiece];
   for (int64_t i = 0; i < q; i++) {
-    const float* dy = s.dwy + (q + i) * size;
-    byU[i] = dotRows(dy, p.uv + i * size, size);
-    byV[i] = dotRows(dy, p.uv + (q + i) * size, size);
+    const float* dy = s.dwy + (q + i) * wide;
+    byU[i] = dotRows(dy, p.uv + i * wide, wide);
+    byV[i] = dotRows(dy, p.uv + (q + i) * wide, wide);
   }
   int64_t column = 0;
   for (; column + 2 * kLanes <= size; column += 2 * kLanes) differentiateColumns<2>(s, byU, byV, column);
@@ -178,15 +180,15 @@ void differentiateRows(Scratch& s) {
 
 void differentiatePiece(Scratch& s, const Wkv7Heads& heads, const Gradients& g, int64_t token, int64_t end,
                         const float* state) {
-  Wkv7Piece& p = s.piece;
-  p.read(heads, token, end);
-  p.makePairs();
-  p.solve(state);
-  int64_t q = p.q, n = p.n, size = p.size, half = q * size;
+  Wkv7Piece& x = s.piece;
+  x.read(heads, token, end);
+  x.makePairs();
+  x.solve(state);
+  const int64_t q = x.q, n = x.n, size = x.size, half = q * size, wide = x.wide;
   if (g.dy.data) {
-    copyRows(g.dy.at(token), g.dy.stride, q, n, s.dwy + half, size);
+    copyRows(g.dy.at(token), g.dy.stride, q, x.p, s.dwy + q * wide, wide);
   } else {
-    zero(s.dwy + half, half);
+    zero(s.dwy + q * wide, q * wide);
   }
   differentiateProducts(s, state);
   differentiateRows(s);
@@ -194,7 +196,7 @@ void differentiatePiece(Scratch& s, const Wkv7Heads& heads, const Gradients& g, 
   writeRows(s.darState + half, size, q, n, 1, g.dr.at(token), g.dr.stride);
   writeRows(s.dbkState, size, q, n, 1, g.db.at(token), g.db.stride);
   writeRows(s.dbkState + half, size, q, n, 1, g.dk.at(token), g.dk.stride);
-  writeRows(s.dv, size, q, n, 1, g.dv.at(token), g.dv.stride);
+  writeRows(s.dv, wide, q, x.p, 1, g.dv.at(token), g.dv.stride);
   writeRows(s.dlog, size, q, n, 1, g.dlog.at(token), g.dlog.stride);
 }
 
@@ -224,24 +226,27 @@ void differentiateChunk(Scratch& s, const Wkv7Heads& heads, const Gradients& g, 
 }  // namespace
 
 void wkv7Grad(const Context& context, const Wkv7Args& args) {
-  int64_t floats = 0, n = args.N, chunks = (args.T + kWkvChunk - 1) / kWkvChunk;
+  int64_t floats = 0, n = args.N, p = args.P, chunks = (args.T + kWkvChunk - 1) / kWkvChunk;
   Scratch(Carver{nullptr}, args, &floats);
   float* memory = reinterpret_cast<float*>(context.scratch(static_cast<std::size_t>(floats) * sizeof(float)));
   parallelFor(context, args.B * args.H, 1, [&](int64_t begin, int64_t end, int thread) {
     Scratch s(Carver{memory + thread * floats}, args, nullptr);
-    int64_t size = s.piece.size;
+    const int64_t wide = s.piece.wide;
     for (int64_t unit = begin; unit < end; unit++) {
       Wkv7Heads heads(args, unit / args.H, unit % args.H);
       Gradients g(args, unit / args.H, unit % args.H);
-      readState(args.dstateOut ? args.dstateOut + unit * n * n : nullptr, n, size, true, s.dstate);
+      readState(args.dstateOut ? args.dstateOut + unit * p * n : nullptr, n, p, wide, true, s.dstate);
       for (int64_t chunk = chunks - 1; chunk >= 0 && !context.stopped(); chunk--) {
-        prefetchChunk({heads.r, heads.log, heads.k, heads.v, heads.a, heads.b, g.dy}, chunk - 1, args.T, n);
-        prefetchChunk<true>({g.dr, g.dlog, g.dk, g.dv, g.da, g.db}, chunk, args.T, n);
-        if (chunk > 0) prefetchRows(args.saved + (unit * chunks + chunk - 1) * n * n, n, n, n);
-        readState(args.saved + (unit * chunks + chunk) * n * n, n, size, false, s.states);
+        prefetchChunk({heads.r, heads.log, heads.k, heads.a, heads.b}, chunk - 1, args.T, n);
+        prefetchChunk({heads.v, g.dy}, chunk - 1, args.T, p);
+        prefetchChunk<true>({g.dr, g.dlog, g.dk, g.da, g.db}, chunk, args.T, n);
+        prefetchChunk<true>({g.dv}, chunk, args.T, p);
+        const float* saved = args.saved + (unit * chunks + chunk) * n * p;
+        if (chunk > 0) prefetchRows(saved - n * p, p, n, p);
+        readState(saved, n, p, wide, false, s.states);
         differentiateChunk(s, heads, g, chunk * kWkvChunk, least(args.T, (chunk + 1) * kWkvChunk));
       }
-      if (args.dstateIn) writeState(s.dstate, n, size, true, s.across, args.dstateIn + unit * n * n);
+      if (args.dstateIn) writeStateAcross(s.dstate, n, p, wide, s.across, args.dstateIn + unit * p * n);
     }
   });
 }

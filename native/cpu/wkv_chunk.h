@@ -153,21 +153,23 @@ inline float dotRows(const float* a, const float* b, int64_t width) {
   return sumLanes(sum);
 }
 
-/// The padded state M [key, value] from a state of the program, or zero: `across` when that is [value, key].
-inline void readState(const float* from, int64_t n, int64_t padded, bool across, float* m) {
-  zero(m, padded * padded);
+/// M [n keys, p values], rows padded to `wide` floats, from a state of the program, or zero: `across` when
+/// that is [value, key].
+inline void readState(const float* from, int64_t n, int64_t p, int64_t wide, bool across, float* m) {
+  zero(m, n * wide);
   if (!from) return;
   if (across) {
-    transpose(from, n, n, n, 1, m, padded);
+    transpose(from, n, p, n, 1, m, wide);
   } else {
-    copyRows(from, n, n, n, m, padded);
+    copyRows(from, p, n, p, m, wide);
   }
 }
 
-/// Writes M back; `other` holds a second matrix of the padded size.
-inline void writeState(const float* m, int64_t n, int64_t padded, bool across, float* other, float* to) {
-  if (across) transpose(m, padded, n, n, 1, other, padded);
-  writeRows(across ? other : m, padded, n, n, 1, to, n);
+/// Writes M back as [value, key]; `other` holds p rows of n floats, padded.
+inline void writeStateAcross(const float* m, int64_t n, int64_t p, int64_t wide, float* other, float* to) {
+  const int64_t size = roundUp(n, kLanes);
+  transpose(m, wide, n, p, 1, other, size);
+  writeRows(other, size, p, n, 1, to, n);
 }
 
 /// kept [key] = exp(c_q) * sum over values of M dM, from the transposed matrices [value, key]: what the state

@@ -13,12 +13,17 @@ struct Case {
   int64_t B, T, H, N;
   Decay decay;
   bool states;
+  int64_t P = N;  // value channels, of wkv7 alone
 };
 constexpr Case kCases[] = {{1, 1, 1, 8, Decay::goose, false},   {1, 16, 1, 16, Decay::goose, true},
                            {2, 37, 3, 24, Decay::goose, true},  {1, 50, 2, 64, Decay::goose, false},
                            {1, 33, 1, 128, Decay::goose, true}, {1, 40, 1, 64, Decay::moderate, true},
                            {1, 70, 2, 64, Decay::spiked, true}, {2, 50, 1, 40, Decay::strong, true},
                            {1, 200, 1, 64, Decay::goose, true}, {2, 37, 2, 24, Decay::forgetful, true}};
+constexpr Case kRectangular[] = {{1, 1, 1, 8, Decay::goose, false, 3},
+                                 {2, 37, 3, 24, Decay::goose, true, 48},
+                                 {1, 50, 2, 40, Decay::spiked, true, 12},
+                                 {1, 33, 1, 16, Decay::strong, true, 75}};
 
 double logDecay(Random& random, Decay decay) {
   double x = random.uniform();
@@ -38,33 +43,34 @@ double logDecay(Random& random, Decay decay) {
 
 std::size_t index(int64_t i) { return static_cast<std::size_t>(i); }
 
-/// Buffers of [B, T, H, N] inputs and gradients and of [B, H, N, N] states.
+/// Buffers of [B, T, H, N] and [B, T, H, P] inputs and gradients and of states [B, H, N, P] or [B, H, P, N].
 struct Sequence {
   const Case& c;
   Random random;
-  int64_t rows, matrices;
+  int64_t rows, valueRows, matrices;
   Buffer r, k, v, a, b, logw, dy, stateIn, dstateOut, y, stateOut, saved, dr, dk, dv, da, db, dlogw, dstateIn,
       u, du;
   explicit Sequence(const Case& what)
       : c(what),
         random(static_cast<uint32_t>(what.T + what.N)),
         rows(c.B * c.T * c.H * c.N),
-        matrices(c.B * c.H * c.N * c.N),
+        valueRows(c.B * c.T * c.H * c.P),
+        matrices(c.B * c.H * c.N * c.P),
         r(rows),
         k(rows),
-        v(rows),
+        v(valueRows),
         a(rows),
         b(rows),
         logw(rows),
-        dy(rows),
+        dy(valueRows),
         stateIn(matrices),
         dstateOut(matrices),
-        y(rows),
+        y(valueRows),
         stateOut(matrices),
         saved(matrices * ((c.T + kWkvChunk - 1) / kWkvChunk)),
         dr(rows),
         dk(rows),
-        dv(rows),
+        dv(valueRows),
         da(rows),
         db(rows),
         dlogw(rows),
@@ -84,10 +90,14 @@ struct Sequence {
     }
   }
   Rows4 as(Buffer& x) const { return sequenceRows(x, c.T, c.H, c.N); }
-  int64_t row(int64_t unit, int64_t t) const { return ((unit / c.H * c.T + t) * c.H + unit % c.H) * c.N; }
+  Rows4 asValues(Buffer& x) const { return sequenceRows(x, c.T, c.H, c.P); }
+  int64_t row(int64_t unit, int64_t t) const { return place(unit, t) * c.N; }
+  int64_t valueRow(int64_t unit, int64_t t) const { return place(unit, t) * c.P; }
+  int64_t place(int64_t unit, int64_t t) const { return (unit / c.H * c.T + t) * c.H + unit % c.H; }
   std::string title(const char* name) const {
     std::string text = name;
-    for (int64_t n : {c.B, c.T, c.H, c.N, static_cast<int64_t>(c.decay)}) text += " " + std::to_string(n);
+    for (int64_t n : {c.B, c.T, c.H, c.N, c.P, static_cast<int64_t>(c.decay)})
+      text += " " + std::to_string(n);
     return text + " ";
   }
 };
@@ -97,10 +107,11 @@ constexpr double kTolerance = 4e-6;
 void checkWkv7(const KernelTable& kernels, const Case& c) {
   Sequence s(c);
   Wkv7Args x{};
-  x.B = c.B, x.T = c.T, x.H = c.H, x.N = c.N;
-  x.y = s.as(s.y), x.r = s.as(s.r), x.logw = s.as(s.logw), x.k = s.as(s.k), x.v = s.as(s.v);
+  x.B = c.B, x.T = c.T, x.H = c.H, x.N = c.N, x.P = c.P;
+  x.y = s.asValues(s.y), x.r = s.as(s.r), x.logw = s.as(s.logw), x.k = s.as(s.k), x.v = s.asValues(s.v);
   x.a = s.as(s.a), x.b = s.as(s.b), x.saved = s.saved.data();
-  x.dy = s.as(s.dy), x.dr = s.as(s.dr), x.dlogw = s.as(s.dlogw), x.dk = s.as(s.dk), x.dv = s.as(s.dv);
+  x.dy = s.asValues(s.dy), x.dr = s.as(s.dr), x.dlogw = s.as(s.dlogw), x.dk = s.as(s.dk),
+  x.dv = s.asValues(s.dv);
   x.da = s.as(s.da), x.db = s.as(s.db);
   if (c.states) {
     x.stateIn = s.stateIn.data(), x.stateOut = s.stateOut.data();
@@ -110,8 +121,9 @@ void checkWkv7(const KernelTable& kernels, const Case& c) {
   kernels.wkv7(machine.context, x);
   kernels.wkv7Grad(machine.context, x);
 
-  int64_t N = c.N, square = N * N;
-  Doubles zero(index(s.rows)), y = zero, dr = zero, dk = zero, dv = zero, da = zero, db = zero, dlogw = zero;
+  int64_t N = c.N, P = c.P, square = N * P;
+  Doubles zero(index(s.rows)), dr = zero, dk = zero, da = zero, db = zero, dlogw = zero;
+  Doubles y(index(s.valueRows)), dv = y;
   Doubles stateOut(index(s.matrices)), dstateIn(index(s.matrices));
   for (int64_t unit = 0; unit < c.B * c.H; ++unit) {
     std::vector<Doubles> states(index(c.T + 1), Doubles(index(square)));
@@ -121,32 +133,32 @@ void checkWkv7(const KernelTable& kernels, const Case& c) {
       g[index(i)] = s.dstateOut[unit * square + i];
     }
     for (int64_t t = 0; t < c.T; ++t) {
-      int64_t o = s.row(unit, t);
+      int64_t o = s.row(unit, t), of = s.valueRow(unit, t);
       const Doubles& m = states[index(t)];
-      for (int64_t i = 0; i < N; ++i) {
+      for (int64_t i = 0; i < P; ++i) {
         double read = 0;
         for (int64_t j = 0; j < N; ++j) read += m[index(i * N + j)] * s.a[o + j];
         for (int64_t j = 0; j < N; ++j) {
           double next = m[index(i * N + j)] * std::exp(static_cast<double>(s.logw[o + j])) +
-                        read * s.b[o + j] + static_cast<double>(s.v[o + i]) * s.k[o + j];
+                        read * s.b[o + j] + static_cast<double>(s.v[of + i]) * s.k[o + j];
           states[index(t + 1)][index(i * N + j)] = next;
-          y[index(o + i)] += next * s.r[o + j];
+          y[index(of + i)] += next * s.r[o + j];
         }
       }
     }
     for (int64_t t = c.T - 1; t >= 0; --t) {
-      int64_t o = s.row(unit, t);
+      int64_t o = s.row(unit, t), of = s.valueRow(unit, t);
       const Doubles &m = states[index(t)], &after = states[index(t + 1)];
-      for (int64_t i = 0; i < N; ++i) {
+      for (int64_t i = 0; i < P; ++i) {
         double read = 0, dread = 0;
         for (int64_t j = 0; j < N; ++j) {
           double& gradient = g[index(i * N + j)];
-          gradient += static_cast<double>(s.dy[o + i]) * s.r[o + j];
-          dr[index(o + j)] += after[index(i * N + j)] * s.dy[o + i];
+          gradient += static_cast<double>(s.dy[of + i]) * s.r[o + j];
+          dr[index(o + j)] += after[index(i * N + j)] * s.dy[of + i];
           read += m[index(i * N + j)] * s.a[o + j];
           dread += gradient * s.b[o + j];
-          dv[index(o + i)] += gradient * s.k[o + j];
-          dk[index(o + j)] += gradient * s.v[o + i];
+          dv[index(of + i)] += gradient * s.k[o + j];
+          dk[index(o + j)] += gradient * s.v[of + i];
         }
         for (int64_t j = 0; j < N; ++j) {
           double &gradient = g[index(i * N + j)], w = std::exp(static_cast<double>(s.logw[o + j]));
@@ -245,6 +257,9 @@ KERNEL_TEST(wkv6Cases, "wkv6 and its gradient, odd sizes and extreme decays") {
 }
 KERNEL_TEST(wkv7Cases, "wkv7 and its gradient, odd sizes and extreme decays") {
   for (const Case& c : kCases) checkWkv7(kernels, c);
+}
+KERNEL_TEST(wkv7Rectangular, "wkv7 and its gradient, values wider and narrower than keys") {
+  for (const Case& c : kRectangular) checkWkv7(kernels, c);
 }
 
 }  // namespace

@@ -374,22 +374,22 @@ for (const tokens of [5, 19])
       if (withState) inputs.push(g.parameter(randomArray([2, 2, 3, 3], random)));
       return g.emit('wkv6', inputs);
     });
-    check(`wkv7 T=${tokens} state=${withState}`, (g, random) => {
-      const shape = [1, tokens, 2, 3];
-      const sequence = (low: number, high: number): ValueId =>
-        g.parameter(randomArray(shape, random, low, high));
-      const inputs = [
-        sequence(-1, 1),
-        sequence(-0.6, -0.1),
-        sequence(-1, 1),
-        sequence(-1, 1),
-        sequence(-0.5, 0),
-        sequence(0, 0.5),
-      ];
-      if (withState) inputs.push(g.parameter(randomArray([1, 2, 3, 3], random)));
-      const outputs = g.emit('wkv7', inputs);
-      return withState ? outputs : outputs.slice(0, 1);
-    });
+    for (const values of [3, 5])
+      check(`wkv7 T=${tokens} state=${withState} values=${values}`, (g, random) => {
+        const sequence = (low: number, high: number, size = 3): ValueId =>
+          g.parameter(randomArray([1, tokens, 2, size], random, low, high));
+        const inputs = [
+          sequence(-1, 1),
+          sequence(-0.6, -0.1),
+          sequence(-1, 1),
+          sequence(-1, 1, values),
+          sequence(-0.5, 0),
+          sequence(0, 0.5),
+        ];
+        if (withState) inputs.push(g.parameter(randomArray([1, 2, values, 3], random)));
+        const outputs = g.emit('wkv7', inputs);
+        return withState ? outputs : outputs.slice(0, 1);
+      });
   }
 
 for (const tokens of [5, 70])

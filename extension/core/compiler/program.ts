@@ -128,7 +128,7 @@ export const OPCODES = [
   'wkv6',
   /** (dr, dk, dv, dlogw, du, dstateIn?, dy, dstateOut?, saved, r, k, v, logw, u, stateIn?). */
   'wkv6_grad',
-  /** (y, stateOut?, saved?, r, logw, k, v, a, b, stateIn?). */
+  /** (y [B, T, H, P], stateOut [B, H, P, N]?, saved?, r, logw, k [B, T, H, N], v [B, T, H, P], a, b [B, T, H, N], stateIn?). */
   'wkv7',
   /** (dr, dlogw, dk, dv, da, db, dstateIn?, dy, dstateOut?, saved, r, logw, k, v, a, b, stateIn?). */
   'wkv7_grad',

@@ -90,8 +90,7 @@ Call weightedAttentionGrad(const Site& site) {
       [args, kernel = site.kernels.weightedAttentionGrad](const Context& context) { kernel(context, args); };
 }
 
-template <class Args>
-void setSizes(Args& args, const Site& site) {
+void setSizes(Wkv6Args& args, const Site& site) {
   args.B = site.size(0, 0), args.T = site.size(0, 1), args.H = site.size(0, 2), args.N = site.size(0, 3);
 }
 
@@ -115,23 +114,29 @@ Call wkv6Grad(const Site& site) {
   return [args, kernel = site.kernels.wkv6Grad](const Context& context) { kernel(context, args); };
 }
 
-Call wkv7(const Site& site) {
+/// Operands r, logw, k, v, a, b stand at `first`.
+Wkv7Args wkv7Args(const Site& site, std::size_t first) {
   Wkv7Args args{};
-  setSizes(args, site);
+  args.B = site.size(first, 0), args.T = site.size(first, 1), args.H = site.size(first, 2);
+  args.N = site.size(first, 3), args.P = site.size(first + 3, 3);
+  args.r = rows(site, first), args.logw = rows(site, first + 1), args.k = rows(site, first + 2);
+  args.v = rows(site, first + 3), args.a = rows(site, first + 4), args.b = rows(site, first + 5);
+  return args;
+}
+
+Call wkv7(const Site& site) {
+  Wkv7Args args = wkv7Args(site, 3);
   args.y = rows(site, 0), args.stateOut = site.data(1), args.saved = site.data(2);
-  args.r = rows(site, 3), args.logw = rows(site, 4), args.k = rows(site, 5), args.v = rows(site, 6);
-  args.a = rows(site, 7), args.b = rows(site, 8), args.stateIn = site.data(9);
+  args.stateIn = site.data(9);
   return [args, kernel = site.kernels.wkv7](const Context& context) { kernel(context, args); };
 }
 
 Call wkv7Grad(const Site& site) {
-  Wkv7Args args{};
-  setSizes(args, site);
+  Wkv7Args args = wkv7Args(site, 10);
   args.dr = rows(site, 0), args.dlogw = rows(site, 1), args.dk = rows(site, 2), args.dv = rows(site, 3);
   args.da = rows(site, 4), args.db = rows(site, 5), args.dstateIn = site.data(6);
   args.dy = rows(site, 7), args.dstateOut = site.data(8), args.saved = site.data(9);
-  args.r = rows(site, 10), args.logw = rows(site, 11), args.k = rows(site, 12), args.v = rows(site, 13);
-  args.a = rows(site, 14), args.b = rows(site, 15), args.stateIn = site.data(16);
+  args.stateIn = site.data(16);
   return [args, kernel = site.kernels.wkv7Grad](const Context& context) { kernel(context, args); };
 }
 

@@ -199,12 +199,16 @@ function wkv(kind: 'wkv6' | 'wkv7'): Run {
   return (operands) => {
     const [y, stateOut, saved] = operands.slice(0, 3);
     const inputs = operands.slice(3);
-    const [B, T, H, N] = y!.shape as [number, number, number, number];
-    const f32 = (shape: number[]) => ({ dtype: 'f32' as const, shape });
-    const types = [f32([B, T, H, N]), f32([B, H, N, N]), f32([B, H, Math.ceil(T / 16), N, N])];
     const given = inputs.filter((memory) => memory !== null).map(load);
-    const context = { constants: [], random: Math.random, types: [] };
-    const results = operation(kind).evaluate!(given, { save: true }, types, context);
+    const types = given.map(({ shape }) => ({ dtype: 'f32' as const, shape }));
+    const context = { constants: [], random: Math.random, types };
+    const row = operation(kind);
+    const results = row.evaluate!(
+      given,
+      { save: true },
+      row.infer(types, { save: true }, undefined),
+      context,
+    );
     y!.write(results[0]!.data);
     stateOut?.write(results[1]!.data);
     saved?.write(results[2]!.data);

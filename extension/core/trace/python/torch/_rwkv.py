@@ -24,28 +24,31 @@ def wkv6(r, k, v, logw, u, state=None):
 
 
 def wkv7(r, logw, k, v, a, b, state=None):
-    """y, state of VOCABULARY.md's `wkv7`; all [B, T, H, N]."""
-    return _recurrence("wkv7", (r, logw, k, v, a, b), None, state)
+    """y, state of VOCABULARY.md's `wkv7`; v [B, T, H, P], all else [B, T, H, N]."""
+    return _recurrence("wkv7", (r, logw, k, v, a, b), None, state, v)
 
 
 NATIVE = {"gla": gla, "lstm": lstm, "selective_scan": selective_scan, "wkv4": wkv4, "wkv6": wkv6, "wkv7": wkv7}
 
 
-def _recurrence(op, sequences, u, state):
+def _recurrence(op, sequences, u, state, values=None):
+    """`values` may have another size than the other sequences; the state is [B, H, P, N] then."""
     shape = sequences[0].shape
     if len(shape) != 4:
         raise ShapeError(f"{op} takes tensors of shape [batch, time, heads, size], not {list(shape)}")
+    out = shape if values is None or len(values.shape) != 4 else (*shape[:3], values.shape[3])
     for tensor in sequences:
-        if tensor.shape != shape:
+        if tuple(tensor.shape) != tuple(out if tensor is values else shape):
             raise ShapeError(f"{op} takes tensors of one shape, not {list(shape)} and {list(tensor.shape)}")
     batch, _, heads, size = shape
+    matrix = (batch, heads, out[3], size)
     kind = sequences[0].dtype
     tensors = [tensor.to(kind) for tensor in sequences]
     if u is not None:
         tensors.append(u.to(kind).reshape(heads, size))
     if state is not None:
-        tensors.append(state.to(kind).reshape(batch, heads, size, size))
-    return emit(op, tensors, (shape, (batch, heads, size, size)))
+        tensors.append(state.to(kind).reshape(matrix))
+    return emit(op, tensors, (out, matrix))
 
 
 # Kernels that write into buffers the caller made

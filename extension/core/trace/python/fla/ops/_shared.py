@@ -49,8 +49,7 @@ def delta(name, q, k, v, beta, logw=None, scale=None, initial_state=None, output
           use_qk_l2norm_in_kernel=False, state_v_first=False, head_first=False, **options):  # fmt: skip
     """S <- diag(exp(logw)) S, then S <- S + beta k^T (v - k S), y = scale q S; logw [B, T, H, 1 or K] or None.
 
-    It is RWKV-7's recurrence with a = exp(logw) k and b = -beta k. That one's state is square, and value channels do not
-    meet, so values are cut into heads as wide as keys, the last filled up with zeros.
+    It is RWKV-7's recurrence with a = exp(logw) k and b = -beta k.
     """
     plain(name, **options)
     if head_first:
@@ -58,7 +57,7 @@ def delta(name, q, k, v, beta, logw=None, scale=None, initial_state=None, output
         logw = None if logw is None else logw.transpose(1, 2)
     if use_qk_l2norm_in_kernel:
         q, k = (x * torch.rsqrt(x.float().square().sum(-1, keepdim=True) + 1e-6).to(x.dtype) for x in (q, k))
-    B, T, H, V = v.shape
+    B, T, H, _ = v.shape
     K = k.shape[-1]
     if tuple(beta.shape) != (B, T, H):
         raise ShapeError(f"fla's {name} is traced with beta [batch, time, heads] = {[B, T, H]}, not {list(beta.shape)}")
@@ -71,19 +70,12 @@ def delta(name, q, k, v, beta, logw=None, scale=None, initial_state=None, output
     else:
         logw = logw.expand(B, T, H, K)
         a = k * logw.exp()
-    cuts = -(-V // K)
-    v = F.pad(v * beta, (0, cuts * K - V)).reshape(B, T, H * cuts, K)
     state = initial_state
-    if state is not None:
-        state = state if state_v_first else state.transpose(-1, -2)
-        state = F.pad(state, (0, 0, 0, cuts * K - V)).reshape(B, H * cuts, K, K)
-    given = (q, logw, k, a, -beta * k)
-    q, logw, k, a, b = given if cuts == 1 else (x.repeat_interleave(cuts, dim=2) for x in given)
-    y, state = _rwkv.wkv7(q, logw, k, v, a, b, state)
-    y = y.reshape(B, T, H, cuts * K)[..., :V]
+    if state is not None and not state_v_first:
+        state = state.transpose(-1, -2)
+    y, state = _rwkv.wkv7(q, logw, k, v * beta, a, -beta * k, state)
     if head_first:
         y = y.transpose(1, 2)
     if not output_final_state:
         return y, None
-    state = state.reshape(B, H, cuts * K, K)[:, :, :V]
     return y, (state if state_v_first else state.transpose(-1, -2))
