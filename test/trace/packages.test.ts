@@ -21,8 +21,8 @@ describe('packages of recurrences', () => {
     const trace = await tracer.trace({ file, expression: 'Packages(V)', context: 12, batch: 2, vocab: 31 });
     const counts: Record<string, number> = { gla: 0, wkv4: 0, wkv6: 0, wkv7: 0, selective_scan: 0 };
     for (const { op } of trace.forward.nodes) if (op in counts) counts[op]!++;
-    // Eight of fla's and two of Mamba-2; four delta rules and three of RWKV-7; two groups of a scan and Mamba's mixer.
-    assert.deepEqual(counts, { gla: 10, wkv4: 1, wkv6: 1, wkv7: 7, selective_scan: 3 });
+    // Nine of fla's and two of Mamba-2; four delta rules and three of RWKV-7; two groups of a scan and Mamba's mixer.
+    assert.deepEqual(counts, { gla: 11, wkv4: 1, wkv6: 2, wkv7: 7, selective_scan: 3 });
   });
 
   it("are Mamba's block and what copies of mamba_ssm call of its compiled extensions, too", async () => {
@@ -48,13 +48,13 @@ describe('packages of recurrences', () => {
     ],
     [
       'from fla.ops import fused_recurrent_gla',
-      'fused_recurrent_gla(q, q, q, gk=-q.exp(), reverse=True)',
-      /fused_recurrent_gla in reverse/,
-    ],
-    [
-      'from fla.ops import fused_recurrent_gla',
       'fused_recurrent_gla(q, q, q, gv=-q.exp())',
       /fused_recurrent_gla with gv=/,
+    ],
+    [
+      'from fla.ops.linear_attn import fused_recurrent_linear_attn',
+      'fused_recurrent_linear_attn(q, q, q, reverse=True, normalize=True)',
+      /fused_recurrent_linear_attn in reverse is traced without normalize only/,
     ],
     ['from fla.ops import chunk_delta_rule', 'chunk_delta_rule(q, q, q, q)', /beta \[batch, time, heads\]/],
     ['from mamba_ssm import Mamba3', 'Mamba3(8)(x)', /mamba_ssm\.Mamba3/],

@@ -11,15 +11,25 @@ KERNEL_CHOICES = {
 }  # fmt: skip
 
 
-def plain(name, reverse=False, cu_seqlens=None, **options):
+def plain(name, cu_seqlens=None, **options):
     """Refuses what the native operations cannot do; anything else in `options` has to be a choice of kernels."""
-    if reverse:
-        raise Unsupported(f"fla's {name} in reverse is not traced; flip the sequences along time before and after it")
     if cu_seqlens is not None:
         raise Unsupported(f"fla's {name} with cu_seqlens is not traced; use sequences of equal lengths")
     for option, value in options.items():
         if option not in KERNEL_CHOICES and value is not None and value is not False:
             raise Unsupported(f"fla's {name} with {option}={value!r} is not traced; leave {option} out")
+
+
+def ordered(sequences, head_first=False, reverse=False):
+    """Sequences (or None) as [B, T, H, ..] in the order in which the state passes over them."""
+    sequences = [x if x is None or not head_first else x.transpose(1, 2) for x in sequences]
+    return [x if x is None or not reverse else x.flip(1) for x in sequences]
+
+
+def restored(y, head_first=False, reverse=False):
+    """What `ordered` did to sequences, undone for a result."""
+    y = y.flip(1) if reverse else y
+    return y.transpose(1, 2) if head_first else y
 
 
 def scale_of(scale, k):
@@ -28,12 +38,13 @@ def scale_of(scale, k):
 
 
 def decayed(name, q, k, v, logw, scale=None, initial_state=None, output_final_state=False, state_v_first=False,
-            head_first=False, **options):  # fmt: skip
-    """Linear attention whose state decays: per key channel by logw [B, T, H, K], per head by [B, T, H, 1], or never (None)."""
+            head_first=False, reverse=False, **options):  # fmt: skip
+    """Linear attention whose state decays: per key channel by logw [B, T, H, K], per head by [B, T, H, 1], or never (None).
+
+    In reverse the state starts after the last token and ends before the first.
+    """
     plain(name, **options)
-    if head_first:
-        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        logw = None if logw is None else logw.transpose(1, 2)
+    q, k, v, logw = ordered((q, k, v, logw), head_first, reverse)
     if logw is None:
         logw = torch.zeros(*v.shape[:3], 1, dtype=torch.float32)
     state = initial_state
@@ -42,19 +53,17 @@ def decayed(name, q, k, v, logw, scale=None, initial_state=None, output_final_st
     y, state = _gla.gla(q, k, v, logw, state, scale_of(scale, k))
     if state_v_first:
         state = state.transpose(-1, -2)
-    return (y.transpose(1, 2) if head_first else y), (state if output_final_state else None)
+    return restored(y, head_first, reverse), (state if output_final_state else None)
 
 
 def delta(name, q, k, v, beta, logw=None, scale=None, initial_state=None, output_final_state=False,
-          use_qk_l2norm_in_kernel=False, state_v_first=False, head_first=False, **options):  # fmt: skip
+          use_qk_l2norm_in_kernel=False, state_v_first=False, head_first=False, reverse=False, **options):  # fmt: skip
     """S <- diag(exp(logw)) S, then S <- S + beta k^T (v - k S), y = scale q S; logw [B, T, H, 1 or K] or None.
 
     It is RWKV-7's recurrence with a = exp(logw) k and b = -beta k.
     """
     plain(name, **options)
-    if head_first:
-        q, k, v, beta = (x.transpose(1, 2) for x in (q, k, v, beta))
-        logw = None if logw is None else logw.transpose(1, 2)
+    q, k, v, beta, logw = ordered((q, k, v, beta, logw), head_first, reverse)
     if use_qk_l2norm_in_kernel:
         q, k = (x * torch.rsqrt(x.float().square().sum(-1, keepdim=True) + 1e-6).to(x.dtype) for x in (q, k))
     B, T, H, _ = v.shape
@@ -74,8 +83,7 @@ def delta(name, q, k, v, beta, logw=None, scale=None, initial_state=None, output
     if state is not None and not state_v_first:
         state = state.transpose(-1, -2)
     y, state = _rwkv.wkv7(q, logw, k, v * beta, a, -beta * k, state)
-    if head_first:
-        y = y.transpose(1, 2)
+    y = restored(y, head_first, reverse)
     if not output_final_state:
         return y, None
     return y, (state if state_v_first else state.transpose(-1, -2))

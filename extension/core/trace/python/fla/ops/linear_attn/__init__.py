@@ -1,12 +1,15 @@
 """Linear attention, which forgets nothing. q, k [B, T, H, K], v [B, T, H, V]."""
 
-from .._shared import decayed, scale_of
+from crossover_tracer.errors import Unsupported
+
+from .._shared import decayed, ordered, restored, scale_of
 
 
-def _call(name, q, k, v, scale, initial_state, output_final_state, normalize, head_first=False, **options):
+def _call(name, q, k, v, scale, initial_state, output_final_state, normalize, head_first=False, reverse=False, **options):
     """`normalize` divides by q times the sum of all keys so far, which then belongs to the state, [B, 1, H, K]."""
-    if head_first:
-        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    if reverse and normalize:
+        raise Unsupported(f"fla's {name} in reverse is traced without normalize only; pass normalize=False")
+    q, k, v = ordered((q, k, v), head_first, reverse)
     keys = None
     if normalize and isinstance(initial_state, tuple):
         initial_state, keys = initial_state
@@ -15,7 +18,7 @@ def _call(name, q, k, v, scale, initial_state, output_final_state, normalize, he
         total = k.cumsum(1) if keys is None else k.cumsum(1) + keys
         y = y / ((q * scale_of(scale, k) * total).sum(-1, keepdim=True) + 1e-10)
         state = (state, total[:, -1:]) if output_final_state else None
-    return (y.transpose(1, 2) if head_first else y), state
+    return restored(y, head_first, reverse), state
 
 
 def chunk_linear_attn(q, k, v, scale=None, initial_state=None, output_final_state=False, normalize=True, **options):

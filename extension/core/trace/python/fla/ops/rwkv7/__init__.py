@@ -2,18 +2,17 @@
 
 from torch import _rwkv
 
-from .._shared import plain
+from .._shared import ordered, plain, restored
 
 
 def chunk_rwkv7(r, w, k, v, a, b, scale=1.0, initial_state=None, output_final_state=False, cu_seqlens=None, reverse=False,
                 head_first=False, **options):  # fmt: skip
-    plain("rwkv7", reverse, cu_seqlens, **options)
-    if head_first:
-        r, w, k, v, a, b = (x.transpose(1, 2) for x in (r, w, k, v, a, b))
+    plain("rwkv7", cu_seqlens, **options)
+    r, w, k, v, a, b = ordered((r, w, k, v, a, b), head_first, reverse)
     r = r if scale == 1 else r * (r.shape[-1] ** -0.5 if scale is None else scale)
     state = None if initial_state is None else initial_state.transpose(-1, -2)
     y, state = _rwkv.wkv7(r, w, k, v, a, b, state)
-    return (y.transpose(1, 2) if head_first else y), (state.transpose(-1, -2) if output_final_state else None)
+    return restored(y, head_first, reverse), (state.transpose(-1, -2) if output_final_state else None)
 
 
 def fused_recurrent_rwkv7(r, w, k, v, a, b, scale=None, initial_state=None, output_final_state=True, cu_seqlens=None,
