@@ -18,6 +18,8 @@ function testFiles(wanted) {
 }
 
 const sharedData = path.join(root, '..', 'shared', 'data');
+/** Real programs for the native tests. */
+const programs = path.join(root, 'dist', 'native', 'programs');
 const report = path.join(root, 'dist', 'test', 'report.txt');
 
 /** Tests the unit tier skipped; on the CI's machine, which has everything, each is a failure. */
@@ -52,7 +54,10 @@ const tiers = {
       ],
     ],
   ],
-  sanitize: () => [[node, ['extension/setup/native.mjs', '--sanitize', '--run']]],
+  sanitize: () => [
+    [node, ['dist/test/native/programs.main.js', programs]],
+    [node, ['extension/setup/native.mjs', '--sanitize', '--run']],
+  ],
   e2e: () => [[node, ['dist/test/e2e/run.main.js']]],
 };
 
@@ -66,7 +71,12 @@ runMain(() => {
     process.exit(2);
   }
   const missing = setup({ tests: true });
-  const env = { ...process.env, CROSSOVER_PYTHON: pythonWithTorch, NODE_OPTIONS: '' };
+  const env = {
+    ...process.env,
+    CROSSOVER_PYTHON: pythonWithTorch,
+    CROSSOVER_PROGRAMS: programs,
+    NODE_OPTIONS: '',
+  };
   const results = [];
   for (const name of asked.length > 0 ? asked : Object.keys(tiers)) {
     const started = Date.now();
