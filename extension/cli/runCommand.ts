@@ -5,7 +5,7 @@ import type { Experiment } from '../core/experiments/experiment.js';
 import { validateExperiment } from '../core/experiments/validate.js';
 import { resolveModels } from '../core/experiments/modelSource.js';
 import { followRun, readReport } from '../core/runs/index.js';
-import type { Report } from '../shared/report.js';
+import type { Problem, Report } from '../shared/report.js';
 import type { ExitCode } from './command.js';
 import type { Terminal } from './terminal.js';
 import { ProgressLine } from './text/progressLine.js';
@@ -53,10 +53,25 @@ export async function runToEnd(experiment: Experiment, terminal: Terminal): Prom
 
 /** How a run ended, as an exit code; problems are written to standard error, one sentence each. */
 export function endOf({ folder, report }: FinishedRun, terminal: Terminal): ExitCode {
-  for (const { message, model } of report.problems)
+  for (const problem of report.problems) {
+    const { model } = problem;
+    const message = placed(problem);
     terminal.err(`${model === null || message.includes(model) ? '' : `${model}: `}${message}\n`);
+  }
   const relative = path.relative(process.cwd(), folder);
   if (report.status === 'cancelled')
     terminal.err(`The run was cancelled; what was measured is in ${relative}.\n`);
   return report.status === 'done' && report.problems.length === 0 ? 0 : 3;
+}
+
+/** The message with its place as a path from here, so that terminals and editors find the file. */
+function placed({ message, file, line }: Problem): string {
+  if (file === null || line === null) return message;
+  const name = `${path.basename(file)}:${line}`;
+  const at = message.lastIndexOf(name);
+  // What stands before the name is the path as the model's own folder sees it.
+  const from = at < 0 ? at : message.lastIndexOf('(', at) + 1;
+  return at < 0 || from === 0
+    ? message
+    : `${message.slice(0, from)}${path.relative(process.cwd(), file)}:${line}${message.slice(at + name.length)}`;
 }

@@ -31,7 +31,9 @@ async function benchmark(services: Services, target: ModelTarget | undefined, ag
   if (!(await requireTrust())) return;
   if (target === undefined)
     throw new Error(
-      'No model is open: open the Python file that defines it, then run Benchmark This Model again.',
+      vscode.l10n.t(
+        'No model is open: open the Python file that defines it, then run Benchmark This Model again.',
+      ),
     );
   const model = target.kind === 'zoo' ? zooSpec(target.id) : await fileSpec(services, target, again);
   if (model === undefined) return;
@@ -65,7 +67,9 @@ async function fileSpec(
   const expression = await askEntry(document, services, options);
   if (expression === undefined) return undefined;
   if (document.isDirty && !(await document.save()))
-    throw new Error(`${document.fileName} could not be saved: save it, then run the command again.`);
+    throw new Error(
+      vscode.l10n.t('{0} could not be saved: save it, then run the command again.', document.fileName),
+    );
   const model = modelOf(uri, className ?? '', expression);
   return { ...specOf(model), label: model.label };
 }

@@ -10,7 +10,7 @@ export function registerCancelRun({ runs, log }: Services): Disposable {
     guarded(log, async () => {
       if (runs.active === null) {
         await vscode.window.showInformationMessage(
-          'No run is going on in this window, so there is nothing to cancel.',
+          vscode.l10n.t('No run is going on in this window, so there is nothing to cancel.'),
         );
         return;
       }

@@ -14,7 +14,6 @@ import { requireTrust } from '../host/trust.js';
 import { modelOf, specOf, workspaceModels, zooModels, type FoundModel } from '../host/workspaceModels.js';
 import { integer } from '../shared/units.js';
 
-const TITLE = 'Compare Architectures';
 const CONTEXTS = [128, 256, 512, 1024, 2048, 4096];
 /** The comparison everybody asks about first. */
 const PICKED_FIRST = ['gpt2', 'rwkv7'];
@@ -87,20 +86,21 @@ async function pickModels(
   ];
   const picked = await vscode.window.showQuickPick(
     [
-      ...(found.length > 0 ? [...separator('This workspace'), ...found.map(choice)] : []),
-      ...separator('Zoo'),
+      ...(found.length > 0 ? [...separator(vscode.l10n.t('This workspace')), ...found.map(choice)] : []),
+      ...separator(vscode.l10n.t('Zoo')),
       ...zoo.map(choice),
     ],
     {
-      title: `${TITLE} (1/4): models`,
-      placeHolder: 'Two or more models',
+      title: vscode.l10n.t('Compare Architectures (1/4): models'),
+      placeHolder: vscode.l10n.t('Two or more models'),
       canPickMany: true,
       matchOnDescription: true,
       ignoreFocusOut: true,
     },
   );
   if (picked === undefined) return undefined;
-  if (picked.length === 0) throw new Error('No model was picked: tick at least one, then press Enter.');
+  if (picked.length === 0)
+    throw new Error(vscode.l10n.t('No model was picked: tick at least one, then press Enter.'));
   const confirmed: FoundModel[] = [];
   for (const { value } of picked) {
     const model = value.file === null ? value : await confirm(value, value.file, services);
@@ -143,19 +143,19 @@ async function pickContexts(preferred: readonly number[]): Promise<number[] | un
   const picked = await vscode.window.showQuickPick(
     all.map((value): Choice<number> => ({
       label: integer(value),
-      description: 'tokens',
+      description: vscode.l10n.t('tokens'),
       picked: preferred.includes(value),
       value,
     })),
     {
-      title: `${TITLE} (2/4): context lengths`,
-      placeHolder: 'Context lengths, in tokens; tokens per step stay the same',
+      title: vscode.l10n.t('Compare Architectures (2/4): context lengths'),
+      placeHolder: vscode.l10n.t('Context lengths, in tokens; tokens per step stay the same'),
       canPickMany: true,
       ignoreFocusOut: true,
     },
   );
   if (picked?.length === 0)
-    throw new Error('No context length was picked: tick at least one, then press Enter.');
+    throw new Error(vscode.l10n.t('No context length was picked: tick at least one, then press Enter.'));
   return picked?.map(({ value }) => value);
 }
 
@@ -166,36 +166,55 @@ async function pickDevice(preferred: string): Promise<string | undefined> {
     [
       {
         label: 'cpu',
-        description: `${processor?.model.trim() ?? 'processor'}, ${threads} threads`,
-        ...(preferred === 'cpu' ? { detail: 'The device of the settings' } : {}),
+        description: vscode.l10n.t('{0}, {1} threads', processor?.model.trim() ?? 'processor', threads),
+        ...(preferred === 'cpu' ? { detail: vscode.l10n.t('The device of the settings') } : {}),
         value: 'cpu',
       },
     ],
-    { title: `${TITLE} (3/4): device`, placeHolder: 'Where to measure', ignoreFocusOut: true },
+    {
+      title: vscode.l10n.t('Compare Architectures (3/4): device'),
+      placeHolder: vscode.l10n.t('Where to measure'),
+      ignoreFocusOut: true,
+    },
   );
   return picked?.value;
 }
 
 async function pickParts(): Promise<Set<Part> | undefined> {
   const choices: Choice<Part>[] = [
-    { label: 'Timing', description: 'training-step time against context', picked: true, value: 'timing' },
     {
-      label: 'Decode',
-      description: 'tokens per second and state after prompts',
+      label: vscode.l10n.t('Timing'),
+      description: vscode.l10n.t('training-step time against context'),
+      picked: true,
+      value: 'timing',
+    },
+    {
+      label: vscode.l10n.t('Decode'),
+      description: vscode.l10n.t('tokens per second and state after prompts'),
       picked: true,
       value: 'decode',
     },
-    { label: 'Loss', description: 'training on text of this machine', picked: true, value: 'loss' },
-    { label: 'Evals', description: 'held-out text and associative recall', picked: true, value: 'evals' },
+    {
+      label: vscode.l10n.t('Loss'),
+      description: vscode.l10n.t('training on text of this machine'),
+      picked: true,
+      value: 'loss',
+    },
+    {
+      label: vscode.l10n.t('Evals'),
+      description: vscode.l10n.t('held-out text and associative recall'),
+      picked: true,
+      value: 'evals',
+    },
   ];
   const picked = await vscode.window.showQuickPick(choices, {
-    title: `${TITLE} (4/4): what to measure`,
-    placeHolder: 'Timing, decode, loss and evals',
+    title: vscode.l10n.t('Compare Architectures (4/4): what to measure'),
+    placeHolder: vscode.l10n.t('Timing, decode, loss and evals'),
     canPickMany: true,
     ignoreFocusOut: true,
   });
   if (picked?.length === 0)
-    throw new Error('Nothing to measure was picked: tick at least one, then press Enter.');
+    throw new Error(vscode.l10n.t('Nothing to measure was picked: tick at least one, then press Enter.'));
   return picked === undefined ? undefined : new Set(picked.map(({ value }) => value));
 }
 

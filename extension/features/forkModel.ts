@@ -31,7 +31,9 @@ async function pick(): Promise<ZooModel | null> {
 async function fork({ id, file, expression }: ZooModel, { entries }: Services): Promise<void> {
   const [folder] = vscode.workspace.workspaceFolders ?? [];
   if (folder === undefined)
-    throw new Error('No folder is open to copy the model into: open one, then fork the model again.');
+    throw new Error(
+      vscode.l10n.t('No folder is open to copy the model into: open one, then fork the model again.'),
+    );
   const target = await vscode.window.showSaveDialog({
     title: vscode.l10n.t('Fork {0} into the Workspace', id),
     defaultUri: vscode.Uri.joinPath(folder.uri, freeName(folder.uri.fsPath, id)),
@@ -47,7 +49,11 @@ async function fork({ id, file, expression }: ZooModel, { entries }: Services): 
   const other = copies.find(({ source, copy }) => existsSync(copy) && !isSame(source, copy));
   if (other !== undefined)
     throw new Error(
-      `${other.copy} is there already and is not the file that ${id} imports: fork the model into another folder.`,
+      vscode.l10n.t(
+        '{0} is there already and is not the file that {1} imports: fork the model into another folder.',
+        other.copy,
+        id,
+      ),
     );
   await vscode.workspace.fs.copy(vscode.Uri.file(main), target, { overwrite: true });
   for (const { source, copy } of copies)

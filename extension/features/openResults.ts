@@ -3,13 +3,13 @@ import * as vscode from 'vscode';
 import type { Disposable } from '../host/disposable.js';
 import { guarded } from '../host/log.js';
 import type { RunEntry } from '../host/runs.js';
-import { statusIcon } from '../host/runWords.js';
+import { statusIcon, statusWord } from '../host/runWords.js';
 import type { Services } from '../host/services.js';
 
 function itemOf(entry: RunEntry): vscode.QuickPickItem & { readonly entry: RunEntry } {
   return {
     label: `$(${statusIcon(entry.status)}) ${entry.title}`,
-    description: `${entry.status}, ${new Date(entry.startedAt).toLocaleString()}`,
+    description: `${statusWord(entry.status)}, ${new Date(entry.startedAt).toLocaleString()}`,
     ...(entry.problem === null ? {} : { detail: entry.problem }),
     entry,
   };
@@ -26,15 +26,17 @@ export function registerOpenResults(
       const entries = await runs.list();
       if (entries.length === 0)
         throw new Error(
-          'There are no results yet: run Crossover: Compare Architectures... or Crossover: Benchmark This Model first.',
+          vscode.l10n.t(
+            'There are no results yet: run Crossover: Compare Architectures... or Crossover: Benchmark This Model first.',
+          ),
         );
       const [only] = entries;
       const picked =
         entries.length === 1 && only !== undefined
           ? itemOf(only)
           : await vscode.window.showQuickPick(entries.map(itemOf), {
-              title: 'Open Results',
-              placeHolder: 'A run of this workspace, newest first',
+              title: vscode.l10n.t('Open Results'),
+              placeHolder: vscode.l10n.t('A run of this workspace, newest first'),
               matchOnDescription: true,
             });
       if (picked !== undefined) await show(picked.entry.folder);

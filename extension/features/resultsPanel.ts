@@ -65,7 +65,9 @@ export function registerResultsPanel(services: Services): ResultsPanel {
         const folder = parsePanelState(state)?.folder ?? runs.latest?.folder;
         const opened = adopt(panel);
         if (folder === undefined)
-          opened.empty('The run of this panel is not known any more: run Crossover: Open Results.');
+          opened.empty(
+            vscode.l10n.t('The run of this panel is not known any more: run Crossover: Open Results.'),
+          );
         else await opened.show(folder);
       },
     }),
@@ -214,9 +216,9 @@ async function exportHtml(folder: string, report: Report): Promise<void> {
   const { renderHtmlReport } = await import('../core/report/html.js');
   const file = reportFile(folder);
   await writeFile(file, renderHtmlReport(report));
-  const open = 'Open in Browser';
+  const open = vscode.l10n.t('Open in Browser');
   const answer = await vscode.window.showInformationMessage(
-    `The report is one file that works offline: ${file}`,
+    vscode.l10n.t('The report is one file that works offline: {0}', file),
     open,
   );
   if (answer === open) await vscode.env.openExternal(vscode.Uri.file(file));

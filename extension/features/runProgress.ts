@@ -14,8 +14,9 @@ import { about, duration } from '../shared/units.js';
 
 /** `42%, 1 min left`. */
 function fractionText({ progress }: Report): string {
-  if (progress === null) return 'starting';
-  const left = progress.secondsLeft === null ? '' : `, ${duration(progress.secondsLeft)} left`;
+  if (progress === null) return vscode.l10n.t('starting');
+  const left =
+    progress.secondsLeft === null ? '' : `, ${vscode.l10n.t('{0} left', duration(progress.secondsLeft))}`;
   return `${Math.floor(progress.fraction * 100)}%${left}`;
 }
 
@@ -36,7 +37,7 @@ export function registerRunProgress(services: Services, show: (folder: string) =
         notification.value = new Notification(folder, report.title, () => runs.cancel(folder));
       notification.value.update(report);
       status.text = `$(sync~spin) Crossover ${fractionText(report)}`;
-      status.tooltip = `${report.title}: ${report.progress?.message ?? 'starting'}`;
+      status.tooltip = `${report.title}: ${report.progress?.message ?? vscode.l10n.t('starting')}`;
       status.command = openCommand(folder);
       status.show();
       if (report.progress !== null && report.progress.message !== message) {
@@ -120,8 +121,13 @@ async function tell(
     text: string,
     names: readonly (keyof typeof actions)[],
   ): Promise<void> => {
-    const answer = await kind(text, ...names);
-    const name = names.find((item) => item === answer);
+    const labels: Readonly<Record<keyof typeof actions, string>> = {
+      'Open Results': vscode.l10n.t('Open Results'),
+      'Show Log': vscode.l10n.t('Show Log'),
+      'Run Again': vscode.l10n.t('Run Again'),
+    };
+    const answer = await kind(text, ...names.map((item) => labels[item]));
+    const name = names.find((item) => labels[item] === answer);
     if (name !== undefined) await actions[name]();
   };
   switch (report.status) {
@@ -131,21 +137,25 @@ async function tell(
     case 'cancelled':
       return ask(
         vscode.window.showInformationMessage,
-        `The run of ${report.title} was cancelled; what was measured until then is kept.`,
+        vscode.l10n.t('The run of {0} was cancelled; what was measured until then is kept.', report.title),
         ['Open Results', 'Run Again'],
       );
     case 'interrupted':
       log.error(await readEngineLog(folder));
       return ask(
         vscode.window.showErrorMessage,
-        `The engine stopped before the run of ${report.title} was finished: what was measured is kept; run it again, or see the log for the reason.`,
+        vscode.l10n.t(
+          'The engine stopped before the run of {0} was finished: what was measured is kept; run it again, or see the log for the reason.',
+          report.title,
+        ),
         ['Run Again', 'Open Results', 'Show Log'],
       );
     case 'failed':
       log.error(await readEngineLog(folder));
       return ask(
         vscode.window.showErrorMessage,
-        report.problems[0]?.message ?? `The run of ${report.title} failed: see the log for the reason.`,
+        report.problems[0]?.message ??
+          vscode.l10n.t('The run of {0} failed: see the log for the reason.', report.title),
         ['Show Log', 'Open Results'],
       );
     default:
@@ -180,7 +190,7 @@ class Notification implements Disposable {
     const percent = Math.floor((report.progress?.fraction ?? 0) * 100);
     const increment = Math.max(0, percent - this.shown);
     this.shown += increment;
-    const message = `${report.progress?.message ?? 'starting'} (${fractionText(report)})`;
+    const message = `${report.progress?.message ?? vscode.l10n.t('starting')} (${fractionText(report)})`;
     this.progress?.report({ message, increment });
   }
 

@@ -52,7 +52,7 @@ export function registerRunsTree(services: Services, show: (folder: string) => P
         guarded(log, async (argument: unknown) => {
           const entry = entryOf(argument) ?? tree.selection[0];
           if (entry === undefined)
-            throw new Error('No run is selected: select one in the Runs view of Crossover.');
+            throw new Error(vscode.l10n.t('No run is selected: select one in the Runs view of Crossover.'));
           await work(entry);
         }),
       ),

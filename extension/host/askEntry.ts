@@ -35,7 +35,10 @@ export async function askEntry(
   const name = stored?.name ?? className ?? wanted[0]?.className;
   if (name === undefined)
     throw new Error(
-      `${place} defines no class that derives from nn.Module: open the file that defines the model, then run the command again.`,
+      vscode.l10n.t(
+        '{0} defines no class that derives from nn.Module: open the file that defines the model, then run the command again.',
+        place,
+      ),
     );
   const expression = await askAndTrace(
     vscode.l10n.t('How is {0} of {1} built?', name, place),

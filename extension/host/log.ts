@@ -20,7 +20,7 @@ export async function showError(
   actions: Readonly<Record<string, () => unknown>> = {},
 ): Promise<void> {
   log.error(error instanceof Error ? error : String(error));
-  const showLog = 'Show Log';
+  const showLog = vscode.l10n.t('Show Log');
   const answer = await vscode.window.showErrorMessage(sentence(error), ...Object.keys(actions), showLog);
   if (answer === showLog) log.show(true);
   else if (answer !== undefined) await actions[answer]?.();

@@ -7,7 +7,7 @@ export const RESTRICTED =
 /** True in a trusted workspace; otherwise says so, offers the way out, and answers false. */
 export async function requireTrust(): Promise<boolean> {
   if (vscode.workspace.isTrusted) return true;
-  const manage = 'Manage Workspace Trust';
+  const manage = vscode.l10n.t('Manage Workspace Trust');
   const answer = await vscode.window.showErrorMessage(RESTRICTED, manage);
   if (answer === manage) await vscode.commands.executeCommand('workbench.trust.manage');
   return vscode.workspace.isTrusted;

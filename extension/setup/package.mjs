@@ -14,14 +14,25 @@ const runtime = [
 ];
 const packed = [
   'package.json',
+  'package.nls.json',
+  'l10n',
   '.vscodeignore',
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
   'media',
-  ...['extension.cjs', 'engine.js', 'tracer.js', 'native/crossover.node', 'python', 'zoo', 'webview'].map(
-    (name) => `dist/${name}`,
-  ),
+  'schemas',
+  ...[
+    'extension.cjs',
+    'cli.js',
+    'verify/verify.py',
+    'engine.js',
+    'tracer.js',
+    'native/crossover.node',
+    'python',
+    'zoo',
+    'webview',
+  ].map((name) => `dist/${name}`),
 ];
 
 runMain(() => {

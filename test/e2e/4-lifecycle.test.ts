@@ -7,6 +7,7 @@ import type { Suite } from './suite.js';
 /** Starts a run that would take minutes, and waits until it measures. */
 async function startLong(session: Session): Promise<number> {
   await session.configure({ 'crossover.samples': 1000, 'crossover.contexts': [64, 128, 256] });
+  session.knowModel();
   const before = session.runFolders().length;
   await session.open('model.py');
   await session.command('Crossover: Benchmark This Model');

@@ -99,6 +99,29 @@ const suite: Suite = (window) => {
     assert.ok(!existsSync(folder));
   });
 
+  test('the walkthrough has four steps with pictures', async () => {
+    const session = window();
+    const { page } = session;
+    await session.command('Welcome: Open Walkthrough...');
+    await page.keyboard.type('Get Started with Crossover');
+    await page
+      .locator('.quick-input-list .monaco-list-row', { hasText: 'Get Started with Crossover' })
+      .first()
+      .click();
+    const steps = page.locator('.gettingStartedContainer .getting-started-step');
+    await steps.first().waitFor();
+    assert.equal(await steps.count(), 4);
+    for (const theme of ['light', 'highContrast', 'dark'] satisfies Theme[]) {
+      await session.theme(theme);
+      await page
+        .locator('.tab', { hasText: /Welcome|Walkthrough/ })
+        .first()
+        .click();
+      await session.screenshot(`walkthrough-${theme}`);
+    }
+    await page.keyboard.press('Control+F4');
+  });
+
   test('the status bar says the last crossover', async () => {
     const item = window().page.locator('.statusbar-item', { hasText: /RWKV-7 faster from [\d,]+ tokens/ });
     await item.first().waitFor();

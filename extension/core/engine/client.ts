@@ -17,6 +17,7 @@ import {
 import path from 'node:path';
 import { distPath } from '../paths.js';
 import { requireDevice } from '../experiments/device.js';
+import { usualLabel } from '../experiments/modelSource.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { RUN_VERSION } from '../runs/events.js';
 import { runsFolder } from '../runs/list.js';
@@ -124,11 +125,9 @@ export async function cancelRun(folder: string): Promise<void> {
   }
 }
 
-/** A title from the experiment's models, e.g. `gpt2 and rwkv7`. */
+/** A title from the experiment's models, e.g. `gpt2 and GPT in model.py`. */
 function titleOf(experiment: Experiment): string {
-  return experiment.models
-    .map((model) => model.label ?? model.source.replace(/^.*[/\\]/, '').slice(0, 40))
-    .join(' and ');
+  return experiment.models.map(({ label, source }) => label ?? usualLabel(source)).join(' and ');
 }
 
 /** `20261123-234012-x7k2`: sorts by time, and two runs of one second differ. */

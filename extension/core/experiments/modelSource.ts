@@ -104,6 +104,12 @@ export function resolveModels(specs: readonly ModelSpec[], root: string): ModelS
   });
 }
 
+/** What a model is called that has no label of its own, without looking for its file. */
+export function usualLabel(source: string): string {
+  const cut = source.indexOf('::');
+  return cut < 0 ? source : labelOf(source.slice(0, cut), source.slice(cut + 2).trim());
+}
+
 /** `GPT in model.py`. */
 function labelOf(file: string, expression: string): string {
   const name = /^[\w.]+/.exec(expression)?.[0] ?? expression.slice(0, 20);

@@ -16,6 +16,8 @@ export function validateExperiment(value: unknown): Experiment {
       `The experiment has version ${show(top['version'])}, and only version 1 is understood.`,
     );
   known(top, 'the experiment', [
+    // What an editor writes to know the schema.
+    '$schema',
     'version',
     'title',
     'models',
@@ -29,7 +31,7 @@ export function validateExperiment(value: unknown): Experiment {
     'train',
     'evals',
   ]);
-  text(top, 'title', '', true);
+  for (const key of ['$schema', 'title']) text(top, key, '', true);
   const models = array(top, 'models', '');
   if (models.length === 0) throw new UsageError('"models" must name at least one model.');
   models.forEach((model, index) => checkModel(model, `models[${index}]`));
@@ -53,6 +55,7 @@ function checkModel(value: unknown, where: string): asserts value is ModelSpec {
   known(model, where, ['source', 'label', 'call', 'env', 'args', 'init', 'weights', 'heads']);
   text(model, 'source', where, false);
   for (const key of ['label', 'call', 'init', 'weights']) text(model, key, where, true);
+  if (model['heads'] !== undefined) whole(model, 'heads', where, 1, 65_536);
   const { env, args } = model;
   if (env !== undefined && !(isObject(env) && Object.values(env).every((item) => typeof item === 'string')))
     throw new UsageError(`"${where}.env" must map names to strings.`);
