@@ -60,10 +60,14 @@ describe('published logits', { skip }, () => {
     const weights = path.join(data, 'rwkv_tiny', 'tiny-rwkv-7v0-834K.safetensors');
     const prompt = [...Buffer.from('"in')];
     const words = ['generate', 'rwkv7', '--weights', weights, '--prompt', '"in', '--temperature', '0'];
-    const run = spawnSync(process.execPath, [distPath('cli.js'), ...words, '--max-new-tokens', '6', '--json'], {
-      encoding: 'utf8',
-      timeout: 120_000,
-    });
+    const run = spawnSync(
+      process.execPath,
+      [distPath('cli.js'), ...words, '--max-new-tokens', '6', '--json'],
+      {
+        encoding: 'utf8',
+        timeout: 120_000,
+      },
+    );
     assert.equal(run.status, 0, run.stderr);
     const found = JSON.parse(run.stdout) as { tokens: number[]; promptTokens: number; stateBytes: number };
     assert.equal(found.tokens.length, 6);

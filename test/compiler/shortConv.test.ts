@@ -25,6 +25,13 @@ const forms: Record<string, Form> = {
     write: (g, x, w) => g.narrow(conv(g, [x, w], { padding: 3 }), 2, 0, T),
     program: ['short_conv'],
   },
+  'the end cut behind a transpose': {
+    write: (g, x, w) => {
+      const last = g.permute(conv(g, [x, w], { padding: 3 }), [0, 2, 1]);
+      return g.permute(g.narrow(last, 1, 0, T), [0, 2, 1]);
+    },
+    program: ['short_conv'],
+  },
   'the same with a bias': {
     write: (g, x, w, extra) => g.narrow(conv(g, [x, w, extra(C)], { padding: 3 }), 2, 0, T),
     program: ['short_conv'],

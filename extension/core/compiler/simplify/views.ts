@@ -129,6 +129,16 @@ const sliceOf: Partial<Record<string, (b: GraphBuilder, node: Node, region: Regi
       const less = (whole[2]! - sizes[2]!) * number(attrs, 'stride', 1);
       return b.one('conv1d', node.inputs, { ...attrs, end: end - less });
     },
+    /** Channels last: the cut goes through to the convolution. */
+    permute: (b, node, region) => {
+      const [x] = node.inputs as [ValueId];
+      if (b.producer(x).op !== 'conv1d') return undefined;
+      const dims = integers(node.attrs, 'dims');
+      const inner = (values: readonly number[]): number[] =>
+        dims.reduce((moved, dim, i) => moved.with(dim, values[i]!), [...values]);
+      const { starts, steps, sizes } = region;
+      return b.permute(take(b, x, { starts: inner(starts), steps: inner(steps), sizes: inner(sizes) }), dims);
+    },
     arange: (b, node, { starts, steps, sizes }) => {
       const step = number(node.attrs, 'step');
       const start = number(node.attrs, 'start') + starts[0]! * step;
