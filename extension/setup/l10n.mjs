@@ -1,4 +1,4 @@
-/** `npm run l10n`: writes l10n/bundle.l10n.json, the texts of the extension host that a translation starts from. */
+/** `npm run l10n`: writes extension/l10n/bundle.l10n.json, the texts of the extension host that a translation starts from. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,6 @@ export function bundle() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  mkdirSync(path.join(root, 'l10n'), { recursive: true });
-  writeFileSync(path.join(root, 'l10n', 'bundle.l10n.json'), bundle());
+  mkdirSync(path.join(root, 'extension', 'l10n'), { recursive: true });
+  writeFileSync(path.join(root, 'extension', 'l10n', 'bundle.l10n.json'), bundle());
 }

@@ -15,13 +15,13 @@ const runtime = [
 const packed = [
   'package.json',
   'package.nls.json',
-  'l10n',
+  'extension/l10n',
   '.vscodeignore',
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
   'media',
-  'schemas',
+  'extension/schemas',
   ...[
     'extension.cjs',
     'cli.js',

@@ -8,7 +8,7 @@ import { validateWorkspaceFile } from '../../extension/core/experiments/workspac
 import { definition, obeys, type Schema } from '../fixtures/jsonSchema.js';
 
 const schemaOf = (name: string): Schema =>
-  JSON.parse(readFileSync(`schemas/${name}.schema.json`, 'utf8')) as Schema;
+  JSON.parse(readFileSync(`extension/schemas/${name}.schema.json`, 'utf8')) as Schema;
 const experiment = schemaOf('experiment');
 const workspace = schemaOf('workspace');
 

@@ -135,11 +135,11 @@ test('settings are grouped, and numbers say their unit or what they count', () =
     }
 });
 
-test('l10n/bundle.l10n.json has every text of the extension host (npm run l10n writes it)', async () => {
+test('extension/l10n/bundle.l10n.json has every text of the extension host (npm run l10n writes it)', async () => {
   const { bundle, texts } = (await import(pathToFileURL('extension/setup/l10n.mjs').href)) as {
     bundle: () => string;
     texts: () => string[];
   };
   assert.ok(texts().length > 80);
-  assert.equal(readFileSync('l10n/bundle.l10n.json', 'utf8'), bundle());
+  assert.equal(readFileSync('extension/l10n/bundle.l10n.json', 'utf8'), bundle());
 });

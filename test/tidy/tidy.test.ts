@@ -157,3 +157,15 @@ test('no unfinished or machine-bound words in the sources', () => {
     );
   assert.deepEqual(found, []);
 });
+
+test('the root has the folders that were agreed on, and no other', () => {
+  const others = readdirSync('.', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .filter((name) => !['extension', 'webview', 'native', 'media', 'test'].includes(name));
+  // Made, never committed.
+  assert.deepEqual(
+    others.filter((name) => !['dist', 'node_modules'].includes(name)),
+    [],
+  );
+});
