@@ -1,6 +1,6 @@
 /** Functions of flash-linear-attention, mamba_ssm and causal_conv1d become native operations, or say why they cannot. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -38,6 +38,63 @@ describe('packages of recurrences', () => {
     const file = path.resolve('test', 'fixtures', 'models', 'duality.py');
     const trace = await tracer.trace({ file, expression: 'Duality(V)', context: 9, batch: 2, vocab: 31 });
     assert.equal(trace.forward.nodes.filter(({ op }) => op === 'gla').length, 1);
+  });
+
+  describe('in a clone', () => {
+    const clone = path.join(folder, 'clone');
+    const write = (name: string, ...lines: string[]): void => {
+      mkdirSync(path.dirname(path.join(clone, name)), { recursive: true });
+      writeFileSync(path.join(clone, name), lines.join('\n'));
+    };
+    before(() => {
+      write('mamba_ssm/__init__.py');
+      write('mamba_ssm/ops/__init__.py');
+      write('mamba_ssm/ops/triton/__init__.py');
+      write(
+        'mamba_ssm/ops/triton/layer_norm.py',
+        'import triton',
+        'import triton.language as tl',
+        'LARGEST = [c for c in [1] if triton.Config({}).num_warps <= c]',
+      );
+      write(
+        'mamba_ssm/gated.py',
+        'import torch',
+        'from mamba_ssm.ops.triton.layer_norm import RMSNorm, _layer_norm_bwd',
+        'class Gated(torch.nn.Module):',
+        '    def __init__(self, n):',
+        '        super().__init__()',
+        '        self.norm = RMSNorm(n)',
+        '    def forward(self, x):',
+        '        return torch.tanh(self.norm(x))',
+      );
+    });
+    const lines = (...body: string[]): void => {
+      write(
+        'lm.py',
+        'import torch.nn as nn',
+        'from mamba_ssm.gated import Gated, _layer_norm_bwd',
+        'class LM(nn.Module):',
+        '    def __init__(self, v):',
+        '        super().__init__()',
+        '        self.emb, self.gate, self.head = nn.Embedding(v, 8), Gated(8), nn.Linear(8, v)',
+        '    def forward(self, idx):',
+        ...body.map((line) => `        ${line}`),
+      );
+    };
+    const trace = () =>
+      tracer.trace({ file: path.join(clone, 'lm.py'), expression: 'LM(V)', context: 4, batch: 1, vocab: 7 });
+
+    it('Triton kernels that we have are ours, and the rest of the package is the clone', async () => {
+      lines('return self.head(self.gate(self.emb(idx)))');
+      const { forward } = await trace();
+      const ops = forward.nodes.map(({ op }) => op);
+      assert.ok(ops.includes('tanh') && ops.includes('rms_norm'), ops.join(' '));
+    });
+
+    it('what ours lack of them fails where it is used', async () => {
+      lines('return _layer_norm_bwd(self.emb(idx))');
+      await assert.rejects(trace(), /_layer_norm_bwd is not available while tracing.*\(lm\.py:8/);
+    });
   });
 
   const refused = [

@@ -5,6 +5,7 @@ import ast
 import importlib.abc
 import importlib.machinery
 import linecache
+import re
 import sys
 import types
 
@@ -21,6 +22,33 @@ SHELLS = {
     "tensorboard", "tensorboardX", "tiktoken", "tokenizers", "torchaudio", "torchtitan", "torchvision",
     "transformer_engine", "triton", "wandb", "xformers", "yaml", "zstandard",
 }  # fmt: skip
+
+
+# Where our own packages stand.
+_PACKAGES = __file__.rsplit("/", 2)[0]
+_IMPORTS_KERNELS = re.compile(
+    r"^\s*(?:import|from)\s+(?:triton|selective_scan_cuda|causal_conv1d_cuda)\b", re.MULTILINE
+)
+
+
+class _Ours(importlib.abc.Loader):
+    """A module of ours in the place of a clone's: what it lacks of the clone's names fails when it is used."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        self.loader.exec_module(module)
+        module.__getattr__ = lambda name: _missing(module.__name__, name)
+
+
+def _missing(module, name):
+    if name.startswith("__") and name.endswith("__"):
+        raise AttributeError(name)
+    return Shell(f"{module}.{name}")
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -43,7 +71,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             base = f"{root}/{relative}" if root else relative
             for candidate, package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
                 if candidate in self.sources:
-                    return self._spec(fullname, candidate, package)
+                    return self._ours(fullname, candidate) or self._spec(fullname, candidate, package)
         for root in self.roots:
             base = f"{root}/{relative}" if root else relative
             if base in self.folders:
@@ -52,6 +80,18 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 self.made.add(fullname)
                 return spec
         return None
+
+    def _ours(self, fullname, candidate):
+        """In a clone of a package that we have too, a module of GPU kernels is ours: theirs would run on GPUs only."""
+        if fullname.partition(".")[0] not in PARTIAL or not _IMPORTS_KERNELS.search(self.sources[candidate][1]):
+            return None
+        folder = "/".join([_PACKAGES, *fullname.split(".")[:-1]])
+        spec = importlib.machinery.PathFinder.find_spec(fullname, [folder])
+        if spec is None or spec.origin is None:
+            return None
+        spec.loader = _Ours(spec.loader)
+        self.made.add(fullname)
+        return spec
 
     def _spec(self, fullname, candidate, package):
         spec = importlib.machinery.ModuleSpec(fullname, self, origin=self.sources[candidate][0], is_package=package)
