@@ -9,6 +9,7 @@ import { registerCompare } from './features/compare.js';
 import { registerDevicesTree } from './features/devicesTree.js';
 import { registerExperiments } from './features/experiments.js';
 import { registerForkModel } from './features/forkModel.js';
+import { registerLanguageModelTools } from './features/languageModelTools.js';
 import { registerModelsTree } from './features/modelsTree.js';
 import { registerOpenResults } from './features/openResults.js';
 import { registerResultsPanel } from './features/resultsPanel.js';
@@ -54,6 +55,7 @@ export function activate(context: vscode.ExtensionContext): void {
   own(registerCancelRun(services));
   own(registerExperiments(services));
   own(registerForkModel(services));
+  own(registerLanguageModelTools(services));
   own(registerModelsTree(services));
   own(registerRunsTree(services, panel.show));
   own(registerDevicesTree(services));

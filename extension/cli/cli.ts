@@ -11,6 +11,7 @@ import { devices } from './commands/devices.js';
 import { evaluate } from './commands/eval.js';
 import { forward } from './commands/forward.js';
 import { generate } from './commands/generate.js';
+import { mcp } from './commands/mcp.js';
 import { models } from './commands/models.js';
 import { report } from './commands/report.js';
 import { trace } from './commands/trace.js';
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   generate,
   weights,
   report,
+  mcp,
 ];
 
 function help(): string {

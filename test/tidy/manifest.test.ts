@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { TOOL_NAMES, TOOLS } from '../../extension/core/agents/tools.js';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 interface Command {
@@ -63,7 +64,9 @@ test('every string that people read is in package.nls.json, and every string the
     } else if (
       place.startsWith('.contributes') &&
       (read.includes(key) || place.includes('enumDescriptions')) &&
-      !/problem(Patterns|Matchers)\.\d+\.name$/.test(place)
+      !/problem(Patterns|Matchers)\.\d+\.name$/.test(place) &&
+      // What a language model reads is not translated.
+      !/languageModelTools\.\d+\.(name|inputSchema\..*)$/.test(place)
     )
       plain.push(`${place}: ${text}`);
   }
@@ -142,4 +145,16 @@ test('extension/l10n/bundle.l10n.json has every text of the extension host (npm 
   };
   assert.ok(texts().length > 80);
   assert.equal(readFileSync('extension/l10n/bundle.l10n.json', 'utf8'), bundle());
+});
+
+test('language-model tools say of themselves what the tools say that run', () => {
+  const declared = manifest.contributes['languageModelTools'] as readonly Record<string, Json>[];
+  assert.deepEqual(
+    declared.map(({ name, modelDescription, inputSchema }) => ({ name, modelDescription, inputSchema })),
+    TOOL_NAMES.map((name) => ({
+      name: `crossover_${name}`,
+      modelDescription: TOOLS[name].description,
+      inputSchema: TOOLS[name].inputSchema,
+    })),
+  );
 });

@@ -8,6 +8,7 @@ import type { PreparedDecoder } from '../engine/prepareDecoder.js';
 import type { Preparer } from '../engine/preparer.js';
 import { recallFlops, scoreRecall } from '../evals/recall.js';
 import { distPath } from '../paths.js';
+import { messageOf } from '../runs/runError.js';
 import { stepFlops, timeContext, timedSteps } from './bench.js';
 import { decodeCapacity, decodingFlops, timeDecoding } from './decode.js';
 import { describeEnvironment } from './environment.js';
@@ -166,9 +167,10 @@ interface Reporter {
   readonly fail: (model: ModelSource, error: unknown) => void;
 }
 
+/** A model that cannot decode is a failure where nothing else was asked of it, and a remark beside other measurements. */
 async function prepareDecoding(
   lab: Lab,
-  { decode, vocab, precision }: Experiment,
+  { decode, vocab, precision, ...others }: Experiment,
   models: readonly ModelSource[],
   preparer: Preparer,
   report: Reporter,
@@ -183,7 +185,10 @@ async function prepareDecoding(
       report.introduce(prepared);
       group.push(prepared);
     } catch (error) {
-      report.fail(model, error);
+      lab.signal.throwIfAborted();
+      const { timing, train, evals = [] } = others;
+      if (timing === undefined && train === undefined && evals.length === 0) report.fail(model, error);
+      else lab.emit({ type: 'note', message: `${model.label} is not decoded: ${messageOf(error)}` });
     }
   }
   return group;
