@@ -65,7 +65,7 @@ async function traced({ engine, runs }: Services, input: object): Promise<string
   return descriptionMarkdown(found, context, batch);
 }
 
-/** Starts the run as any other of the window, and waits for its end. */
+/** Starts the run like every run of the window, and waits for its end. */
 async function measured(
   { runs, log }: Services,
   name: Exclude<ToolName, 'trace'>,
