@@ -53,18 +53,28 @@ export function registerRunProgress(services: Services, show: (folder: string) =
     status.show();
   };
   const showLast = async (): Promise<void> => {
-    const newest = (await runs.list()).find((entry) => entry.status === 'done');
-    if (newest === undefined || runs.active !== null) status.hide();
-    else rest(newest.folder, await runs.read(newest.folder));
+    const done = (await runs.list()).filter((entry) => entry.status === 'done').slice(0, LOOKED_THROUGH);
+    const reports = await Promise.all(
+      done.map(async ({ folder }) => ({ folder, report: await runs.read(folder) })),
+    );
+    const last = reports.find(({ report }) => crossoverOf(report) !== undefined) ?? reports[0];
+    if (last === undefined || runs.active !== null) status.hide();
+    else rest(last.folder, last.report);
+  };
+  const showLastSoon = (): void => {
+    showLast().catch((error: unknown) => {
+      log.warn(sentence(error));
+    });
   };
   store.add(
     runs.onDidEnd((end) => {
       notification.value = undefined;
-      rest(end.folder, end.report);
+      if (end.report.status === 'done' && crossoverOf(end.report) === undefined) showLastSoon();
+      else rest(end.folder, end.report);
       void tell(services, end, show);
     }),
   );
-  store.add(soon(() => void showLast().catch((error: unknown) => log.warn(sentence(error)))));
+  store.add(soon(showLastSoon));
   store.add(
     runs.onDidFail((error) => {
       notification.value = undefined;
@@ -76,14 +86,20 @@ export function registerRunProgress(services: Services, show: (folder: string) =
   return store;
 }
 
+/** Finished runs that are looked through for the last crossover. */
+const LOOKED_THROUGH = 8;
+
+const crossoverOf = ({ crossovers }: Report): Report['crossovers'][number] | undefined =>
+  crossovers.find(({ axis, at }) => axis === 'context' && at !== null);
+
 function openCommand(folder: string): vscode.Command {
   return { command: 'crossover.runs.open', title: vscode.l10n.t('Open Results'), arguments: [{ folder }] };
 }
 
-/** Between runs: the crossover over context of the last one, in a few words. */
-function restText({ crossovers, status }: Report): string {
-  if (status !== 'done') return `$(beaker) Crossover: ${statusWord(status)}`;
-  const found = crossovers.find(({ axis, at }) => axis === 'context' && at !== null);
+/** Between runs: the last crossover over context, in a few words. */
+function restText(report: Report): string {
+  if (report.status !== 'done') return `$(beaker) Crossover: ${statusWord(report.status)}`;
+  const found = crossoverOf(report);
   return found?.at == null
     ? '$(beaker) Crossover'
     : `$(beaker) ${vscode.l10n.t('{0} faster from {1} tokens', found.after, about(found.at))}`;

@@ -78,6 +78,22 @@ test('a plot has its markers where the points are, and no colours without a term
   assert.equal(plot(terminal, [{ label: 'A', points: [] }], { title: 'x' }), '');
 });
 
+test('a legend of many models stays within the width, and names each once', () => {
+  const lines = Array.from({ length: 14 }, (_, i) => ({
+    label: `Model ${i} 12x768`,
+    points: [
+      { x: 1, y: i },
+      { x: 2, y: i + 1 },
+    ],
+  }));
+  const text = plot(terminal, lines, { title: 'Step, ms, against context', mark: 1.5 });
+  assert.ok(
+    text.split('\n').every((line) => line.length <= 80),
+    text,
+  );
+  for (const { label } of lines) assert.equal(text.split(label).length, 2, label);
+});
+
 const command: Command = {
   name: 'try',
   summary: 'Tries.',

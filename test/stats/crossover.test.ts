@@ -102,6 +102,16 @@ test('curves that do not cross, that are equal, and that cross twice', () => {
 
 test('sentences say who, from where, and what cannot be told', () => {
   const pair = ['GPT-2', 'RWKV-7'] as const;
+  const among = (found: Parameters<typeof describeCrossing>[0]) =>
+    describeCrossing(found, pair, 'decode', CONTEXTS, true).sentence;
+  assert.equal(
+    among({ kind: 'crossing', before: 'a', at: 3_127, interval: [2_688, 3_613] }),
+    'RWKV-7 is faster to decode than GPT-2 from about 3,100 tokens (2,700-3,600).',
+  );
+  assert.equal(
+    among({ kind: 'always', better: 'a', undecided: [], doubt: null }),
+    'No crossover up to 4,096 tokens: GPT-2 is faster to decode than RWKV-7 at every measured context.',
+  );
   const say = (found: Parameters<typeof describeCrossing>[0]) =>
     describeCrossing(found, pair, 'context', CONTEXTS).sentence;
   assert.equal(

@@ -44,8 +44,7 @@ export function plot(terminal: Terminal, lines: readonly Line[], options: PlotOp
       line[column] = text;
   };
   lines.forEach(({ points }, index) => {
-    const style = STYLES[index % STYLES.length]!;
-    const marker = MARKERS[index % MARKERS.length]!;
+    const { style, marker } = lookOf(index);
     const places = points
       .filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y))
       .map((point) => ({ column: x.place(point.x) * (columns - 1), row: y.place(point.y) * (ROWS - 1) }));
@@ -81,15 +80,53 @@ export function plot(terminal: Terminal, lines: readonly Line[], options: PlotOp
       x,
       columns,
     );
-  const legend = lines.map(
-    ({ label: name }, i) =>
-      `${styled(terminal, STYLES[i % STYLES.length]!, MARKERS[i % MARKERS.length]!)} ${name}`,
+  const head = headOf(
+    terminal,
+    options.title,
+    lines.map(({ label: name }, index) => ({ ...lookOf(index), name })),
+    options.mark !== undefined && options.mark !== null,
   );
-  if (options.mark !== undefined && options.mark !== null) legend.push('┊ crossover');
-  const names = lines.map(({ label: name }) => name.length + 5).reduce((a, b) => a + b, 0);
-  const fits = options.title.length + names + 14 <= terminal.width;
-  const head = `${styled(terminal, 'bold', options.title)}${fits ? '   ' : '\n'}${legend.join('   ')}`;
   return `${head}\n${body.join('\n')}\n${foot}\n`;
+}
+
+interface Look {
+  readonly marker: string;
+  readonly style: Style;
+}
+
+/** Marker and colour of a line: no two of the first 36 have both in common. */
+function lookOf(index: number): Look {
+  const round = Math.floor(index / MARKERS.length);
+  return {
+    marker: MARKERS[index % MARKERS.length]!,
+    style: STYLES[(index + round) % STYLES.length]!,
+  };
+}
+
+const GAP = '   ';
+
+/** Title and legend, on one line where they fit, else the legend on lines of its own. */
+function headOf(
+  terminal: Terminal,
+  title: string,
+  lines: readonly (Look & { readonly name: string })[],
+  hasMark: boolean,
+): string {
+  const entries = lines.map(({ style, marker, name }) => ({
+    text: `${styled(terminal, style, marker)} ${name}`,
+    width: name.length + 2,
+  }));
+  if (hasMark) entries.push({ text: '┊ crossover', width: 11 });
+  let text = styled(terminal, 'bold', title);
+  let width = title.length;
+  const all = entries.reduce((sum, entry) => sum + entry.width + GAP.length, title.length);
+  if (all > terminal.width) width = Infinity;
+  for (const entry of entries) {
+    const fits = width + GAP.length + entry.width <= terminal.width;
+    text += (fits ? GAP : '\n') + entry.text;
+    width = fits ? width + GAP.length + entry.width : entry.width;
+  }
+  return text;
 }
 
 const FEW_TICKS = 8;

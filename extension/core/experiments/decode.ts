@@ -1,12 +1,13 @@
 /**
  * Decoding: the time a token takes after a prompt of some length, the time the prompt takes, and what must be kept of it.
- * One sequence at a time. Models take turns; a sample is the mean of a few tokens in a row, because what a token costs
- * depends on the weights still being in cache from the one before.
+ * One sequence at a time. Models take turns; a sample is the median of a few tokens in a row: what a token costs depends on
+ * the weights still being in cache from the one before, and one that another process held up is not what a token costs.
  */
 import { windowsOf } from '../engine/prepareDecoder.js';
 import type { PreparedDecoder } from '../engine/prepareDecoder.js';
 import { Decoder } from '../engine/decoder.js';
 import type { Series } from '../runs/events.js';
+import { median } from '../stats/estimate.js';
 import { Random } from '../stats/random.js';
 import type { DecodeSpec } from './experiment.js';
 import { type Lab, recordProblem } from './lab.js';
@@ -105,8 +106,8 @@ async function turn(lab: Lab, { decoder, label }: Entry, context: number, random
   const { ms: promptMs } = await decoder.read(draw(context), lab.signal);
   lab.progress.advance(promptFlops(prepared, context), `Reading a prompt of ${context} with ${label}`);
   await decoder.read(draw(1), lab.signal);
-  let ms = 0;
-  for (let i = 0; i < TOKENS; i++) ms += (await decoder.read(draw(1), lab.signal)).ms;
+  const tokensMs: number[] = [];
+  for (let i = 0; i < TOKENS; i++) tokensMs.push((await decoder.read(draw(1), lab.signal)).ms);
   lab.progress.advance((TOKENS + 1) * tokenFlops(prepared), `Decoding with ${label} after ${context} tokens`);
-  return { model: label, promptMs, tokenMs: ms / TOKENS };
+  return { model: label, promptMs, tokenMs: median(tokensMs) };
 }

@@ -23,7 +23,8 @@ export function timeCrossovers(
     const here = control.filter((one) => one.context === context);
     return 1 + Math.max(0, ...(here.length > 0 ? here : control).map(({ spread }) => spread));
   };
-  return pairs(timing.map(({ model }) => model)).flatMap(([a, b]) => {
+  const all = pairs(timing.map(({ model }) => model));
+  return all.flatMap(([a, b]) => {
     const points = timing
       .filter(({ model }) => model === a)
       .flatMap((left): CurvePoint[] => {
@@ -46,6 +47,7 @@ export function timeCrossovers(
         [a, b],
         axis,
         points.map(({ x }) => x),
+        all.length > 1,
       ),
     ];
   });
@@ -53,7 +55,8 @@ export function timeCrossovers(
 
 /** Held-out loss over tokens and over seconds; a seed is a sample. One seed cannot tell chance from a difference. */
 export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
-  return pairs(curves.map(({ model }) => model)).flatMap(([a, b]) => {
+  const all = pairs(curves.map(({ model }) => model));
+  return all.flatMap(([a, b]) => {
     const of = (model: string): LossCurve[] =>
       curves
         .filter((curve) => curve.model === model && curve.heldOut.length > 0)
@@ -61,8 +64,8 @@ export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
     const [left, right] = [of(a), of(b)];
     if (left.length === 0 || right.length === 0) return [];
     return [
-      describe(left, right, a, b, 'tokens', byTokens(left, right)),
-      describe(left, right, a, b, 'seconds', bySeconds(left, right)),
+      describe(left, right, [a, b], 'tokens', byTokens(left, right), all.length > 1),
+      describe(left, right, [a, b], 'seconds', bySeconds(left, right), all.length > 1),
     ].filter((found) => found !== null);
   });
 }
@@ -70,14 +73,14 @@ export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
 function describe(
   left: readonly LossCurve[],
   right: readonly LossCurve[],
-  a: string,
-  b: string,
+  pair: readonly [string, string],
   axis: 'tokens' | 'seconds',
   points: readonly CurvePoint[],
+  among: boolean,
 ): Crossover | null {
   if (points.length === 0) return null;
   const xs = points.map(({ x }) => x);
-  const found = describeCrossing(crossing(points), [a, b], axis, xs);
+  const found = describeCrossing(crossing(points), pair, axis, xs, among);
   if (Math.min(left.length, right.length) > 1) return found;
   const sentence = `${found.sentence.slice(0, -1)}, on one seed: can't tell a difference from chance.`;
   return { ...found, interval: null, sentence };

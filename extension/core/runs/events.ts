@@ -64,7 +64,7 @@ export interface DecodePointEvent {
   readonly stateBytes: number;
 }
 
-/** One prompt of `context` tokens, and the mean time of a token right after it, milliseconds. */
+/** One prompt of `context` tokens, and the median time of a token right after it, milliseconds. */
 export interface DecodeSampleEvent {
   readonly type: 'decodeSample';
   readonly series: Series;

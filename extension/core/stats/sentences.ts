@@ -22,13 +22,18 @@ const BETTER = {
   seconds: 'at a lower loss',
 } as const;
 
-/** Words for one pair of curves. `xs` are the measured places, `pair` the labels of curve a and curve b. */
+/**
+ * Words for one pair of curves. `xs` are the measured places, `pair` the labels of curve a and curve b; `among` says that there
+ * are others, so that a sentence must say than which.
+ */
 export function describeCrossing(
   found: Crossing,
   pair: readonly [string, string],
   axis: Crossover['axis'],
   xs: readonly number[],
+  among = false,
 ): Crossover {
+  const than = (other: string): string => `${BETTER[axis]}${among ? ` than ${other}` : ''}`;
   const unit = UNITS[axis];
   const last = exact(Math.max(...xs));
   const name = (who: 'a' | 'b'): string => (who === 'a' ? pair[0] : pair[1]);
@@ -38,7 +43,7 @@ export function describeCrossing(
       const before = name(found.before);
       const after = name(found.before === 'a' ? 'b' : 'a');
       const range = aboutRange(found.interval);
-      const sentence = `${after} is ${BETTER[axis]} from about ${about(found.at)} ${unit}${range === '' ? '' : ` (${range})`}.`;
+      const sentence = `${after} is ${than(before)} from about ${about(found.at)} ${unit}${range === '' ? '' : ` (${range})`}.`;
       return { before, after, axis, at: found.at, interval: found.interval, sentence };
     }
     case 'always': {
@@ -49,15 +54,15 @@ export function describeCrossing(
       if (doubt !== null) {
         const open = [...undecided, ...doubt.places];
         const places = list(xs.filter((x) => !open.includes(x)));
-        const sentence = `${better} is ${BETTER[axis]} at ${places} ${unit}${no}; can't tell at ${list(doubt.places)}: ${because(doubt)}.`;
+        const sentence = `${better} is ${than(other)} at ${places} ${unit}${no}; can't tell at ${list(doubt.places)}: ${because(doubt)}.`;
         return { ...none, before: better, after: other, sentence };
       }
       const where =
         xs.length === 1
-          ? `${better} is ${BETTER[axis]} at ${last} ${unit}, the only place measured.`
+          ? `${better} is ${than(other)} at ${last} ${unit}, the only place measured.`
           : undecided.length === 0
-            ? `No crossover up to ${last} ${unit}: ${better} is ${BETTER[axis]} at every measured ${axis === 'context' || axis === 'decode' ? 'context' : 'point'}.`
-            : `No crossover up to ${last} ${unit}: ${better} is never ${WORSE[axis]}${no}.`;
+            ? `No crossover up to ${last} ${unit}: ${better} is ${than(other)} at every measured ${axis === 'context' || axis === 'decode' ? 'context' : 'point'}.`
+            : `No crossover up to ${last} ${unit}: ${better} is never ${WORSE[axis]}${among ? ` than ${other}` : ''}${no}.`;
       return { ...none, before: better, after: other, sentence: where };
     }
     case 'equal':
