@@ -72,9 +72,9 @@ the one that the options describe instead of running it. Options do not change a
     const run = await runToEnd(experiment, terminal);
     if (args.has('json')) terminal.out(`${JSON.stringify(run.report)}\n`);
     else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
-    const written = tellWhere(run, terminal);
+    // Problems first: a terminal that closes with the last line of a task may not look at that line any more.
     const code = endOf(run, terminal);
-    return written ? code : 3;
+    return tellWhere(run, terminal) ? code : 3;
   },
 };
 
