@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { decoderWindow, longestWindow } from '../../extension/core/compiler/decode/decoder.js';
+import { decoderWindows, longestWindow } from '../../extension/core/compiler/decode/decoder.js';
 import { decoderStateBytes, showsLater } from '../../extension/core/compiler/decode/states.js';
 import { prepare } from '../../extension/core/compiler/frontend.js';
 import type { Graph, Trace } from '../../extension/core/compiler/graph.js';
@@ -59,11 +59,11 @@ function decode(
   lengths: readonly number[],
 ) {
   const memory: (NdArray | undefined)[] = [...state];
+  const windowOf = decoderWindows(step, { context: CONTEXT, stateCount: state.length });
   let position = 0;
   const logits: Float64Array[] = [];
   for (const length of lengths) {
-    const options = { context: CONTEXT, tokens: length, stateCount: state.length };
-    const window = decoderWindow(step, options);
+    const window = windowOf(length);
     verify(window.graph);
     if (position === 0) {
       verify(window.reset);
@@ -112,6 +112,9 @@ function check(trace: Trace): void {
     assert.equal(end, CONTEXT - 1);
   }
 }
+
+/** Where it does not matter how many tensors the model has of its own. */
+const OPTIONS = { context: CONTEXT, stateCount: 4 };
 
 describe('the zoo, decoded', () => {
   for (const id of zooIds())
@@ -217,8 +220,7 @@ describe('models of a user, decoded', () => {
       mode: 'forward',
       keepLogits: true,
     });
-    const options = { context: CONTEXT, tokens: 1, stateCount: 4 };
-    const { tensors } = decoderWindow(step, options);
+    const { tensors } = decoderWindows(step, OPTIONS)(1);
     const masks = tensors.filter(({ mask }) => mask);
     assert.deepEqual(
       masks.map(({ type }) => type.shape),
@@ -235,7 +237,7 @@ describe('models of a user, decoded', () => {
       mode: 'forward',
       keepLogits: true,
     });
-    const { tensors } = decoderWindow(step, { context: CONTEXT, tokens: 1, stateCount: 4 });
+    const { tensors } = decoderWindows(step, OPTIONS)(1);
     assert.equal(longestWindow(step, CONTEXT), 5);
     assert.equal(decoderStateBytes(tensors, 2), 2 * 2 * 8 * 4);
     assert.equal(decoderStateBytes(tensors, 1000), 2 * 5 * 8 * 4);
@@ -273,7 +275,7 @@ describe('what cannot be decoded', () => {
   for (const [name, [line, says]] of Object.entries(cases))
     it(name, async () => {
       const { step } = prepare(await trace(line), { mode: 'forward', keepLogits: true });
-      assert.throws(() => decoderWindow(step, { context: CONTEXT, tokens: 1, stateCount: 4 }), {
+      assert.throws(() => decoderWindows(step, OPTIONS)(1), {
         name: 'GraphError',
         message: says,
       });

@@ -5,7 +5,7 @@ import { explain, flopsByPhase } from './explain.js';
 import { canonical } from './canonical.js';
 import { prepare } from './frontend.js';
 import { normalize } from './normalize.js';
-import type { Graph, Trace, ValueId } from './graph.js';
+import type { Graph, Trace } from './graph.js';
 import { Io } from './io.js';
 import { layoutState } from './layout.js';
 import { absorbAdditions } from './lower/absorb.js';
@@ -15,7 +15,7 @@ import type { Buffer } from './lower/kernel.js';
 import { dropUnread, expandTriangles } from './lower/legalize.js';
 import { recomputeProducts } from './lower/recompute.js';
 import { delayParameterGradients } from './lower/schedule.js';
-import { type Boundary, lower } from './lower/lower.js';
+import { type Boundary, finishResult, lower } from './lower/lower.js';
 import type { Lowering } from './lower/lowering.js';
 import { contiguous } from './lower/neural.js';
 import { type View, product } from './lower/view.js';
@@ -89,7 +89,7 @@ export function compilePrepared(
   const parameter = (index: number) =>
     lowering.list.buffer(stateBuffer(index), trace.state[index]!.type.shape);
   for (const { name, index, inPlace } of updates)
-    if (!inPlace) keep(lowering, graph.outputs[name]!, parameter(index));
+    if (!inPlace) finishResult(lowering, graph.outputs[name]!, parameter(index));
   if (hyper && gradNorm) {
     const view = (place: IoPlace) => lowering.list.buffer(ioBuffer(place), place.shape);
     const gradients = gradientViews(lowering, graph);
@@ -196,14 +196,6 @@ function wantedOutputs(
 function ioBuffer(place: IoPlace): Buffer {
   const { storage, byteOffset } = place;
   return { storage, byteOffset, segment: 'io', elements: product(place.shape) };
-}
-
-/** Copies a value into the state, after everything that is made so far. */
-function keep(lowering: Lowering, value: ValueId, target: View): void {
-  const node = lowering.table.node(value)!;
-  const parts = [{ stack: node.stack, scope: node.scope, weight: 1 }];
-  const source = lowering.source(value, node.phase, parts);
-  lowering.write(target, source, node.phase, parts);
 }
 
 /** Gradients by state index, row-major in the arena. */

@@ -5,12 +5,10 @@ import type { Mixer } from '../../../shared/report.js';
 import { prepare } from '../frontend.js';
 import { mixersOf } from '../mixers.js';
 import type { Graph, Trace } from '../graph.js';
-import { decoderWindow, longestWindow } from './decoder.js';
+import { decoderWindows, longestWindow } from './decoder.js';
 import { asStateTensor, type DecoderTensor } from './states.js';
 
 export interface CompiledDecoder {
-  /** Tokens that it can hold. */
-  readonly capacity: number;
   /** The longest window that can be compiled. */
   readonly longestWindow: number;
   readonly tensors: readonly DecoderTensor[];
@@ -27,13 +25,12 @@ export interface CompiledDecoder {
 /** Compiles a trace of one sequence without targets. Throws one sentence naming the line that cannot be decoded. */
 export function compileDecoder(trace: Trace, precision: 'fp32' | 'bf16'): CompiledDecoder {
   const { step } = prepare(trace, { mode: 'forward', keepLogits: true });
-  const options = { context: trace.context, stateCount: trace.state.length };
-  const first = decoderWindow(step, { ...options, tokens: 1 });
+  const windowOf = decoderWindows(step, { context: trace.context, stateCount: trace.state.length });
+  const first = windowOf(1);
   const whole = withTensors(trace, first.tensors);
   const mode = { mode: 'forward', precision, keepLogits: true } as const;
   const reset = compilePrepared(whole, first.reset, mode, first.resets);
   return {
-    capacity: trace.context,
     longestWindow: longestWindow(step, trace.context),
     tensors: first.tensors,
     trace: whole,
@@ -41,7 +38,7 @@ export function compileDecoder(trace: Trace, precision: 'fp32' | 'bf16'): Compil
     init: compileInit(whole),
     reset,
     window: (tokens) => {
-      const { graph, updates, tensors } = tokens === 1 ? first : decoderWindow(step, { ...options, tokens });
+      const { graph, updates, tensors } = tokens === 1 ? first : windowOf(tokens);
       if (tensors.length !== first.tensors.length)
         throw new Error(`A window of ${tokens} tokens keeps other tensors than one of 1.`);
       return compilePrepared(whole, graph, mode, updates);

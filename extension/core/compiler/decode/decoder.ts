@@ -11,7 +11,6 @@ import type { DecoderTensor } from './states.js';
 import { type Findings, Walk, type WalkOptions } from './walk.js';
 
 export interface DecoderWindow {
-  readonly tokens: number;
   /**
    * Inputs `idx` i64 [1, tokens] and `position` i64 [1], the tokens before the window; outputs `logits` f32 [vocab] of the
    * newest token, and `next.<state index>`.
@@ -32,14 +31,13 @@ export function longestWindow(graph: Graph, context: number): number {
   return Math.min(context, ...windows);
 }
 
+export type DecoderOptions = Pick<WalkOptions, 'context' | 'stateCount'>;
+
 /**
- * The window of `tokens` tokens of a prepared graph (one sequence of `context` tokens). Its tensors are the same for every
- * `tokens`. Throws {@link GraphError} naming the line that cannot be decoded token by token.
+ * Makes windows of a prepared graph (one sequence of `context` tokens) by their number of tokens; their tensors are the same.
+ * Throws {@link GraphError} naming the line that cannot be decoded token by token.
  */
-export function decoderWindow(
-  graph: Graph,
-  options: { readonly context: number; readonly tokens: number; readonly stateCount: number },
-): DecoderWindow {
+export function decoderWindows(graph: Graph, options: DecoderOptions): (tokens: number) => DecoderWindow {
   const logits = graph.outputs['logits'];
   if (logits === undefined)
     throw new GraphError(
@@ -48,12 +46,16 @@ export function decoderWindow(
   const wanted = removeDead({ ...graph, outputs: { logits } });
   const look = walkOver(wanted, { ...options, tokens: 1, findings: null, needed: null });
   const findings: Findings = { seen: look.seen, delays: look.delays };
-  const walk = walkOver(wanted, { ...options, findings, needed: neededValues(wanted, findings) });
-  const newest = walk.seen.get(wanted.outputs['logits']!)!;
+  const needed = neededValues(wanted, findings);
+  return (tokens) => windowOf(wanted, { ...options, tokens, findings, needed });
+}
+
+function windowOf(graph: Graph, options: WalkOptions): DecoderWindow {
+  const walk = walkOver(graph, options);
+  const newest = walk.seen.get(graph.outputs['logits']!)!;
   if (newest.kind !== 'sequence')
     throw new GraphError('The logits of the model do not depend on its tokens, so that it cannot decode.');
   return {
-    tokens: options.tokens,
     tensors: walk.tensors.all,
     graph: removeDead(walk.window.finish({ ...named(walk.updates), logits: vectorOf(walk, newest) })),
     updates: [...walk.updates].map(([index, { inPlace }]) => ({ name: nextName(index), index, inPlace })),

@@ -2,8 +2,8 @@
 import type { Node, ValueId } from '../graph.js';
 import { integers, number, numberAttr } from '../ops/operation.js';
 import { sameShape } from '../shapes.js';
-import { aligned, type DecodeRule, type Extent, NO_TOKENS, only, results } from './operands.js';
-import { cutPieces, type Fixed, type Piece, pieceRows, type Seen, type Sequence } from './sequence.js';
+import { type DecodeRule, inSameRows, only, results } from './operands.js';
+import { cutPieces, type Piece, pieceRows, type Seen } from './sequence.js';
 import { delayed, shifted } from './shifts.js';
 import type { Walk } from './walk.js';
 
@@ -125,9 +125,7 @@ const cat: DecodeRule = (walk, node, inputs) => {
         inputs.flatMap((x, i) => piecesOf(walk, x, dim, node.inputs[i]!)),
       ),
     ];
-  const { inputs: parts, last } = aligned(walk, node, inputs);
-  const rank = walk.type(node.outputs[0]!).shape.length;
-  return results(walk, node, ...sameExtent(walk, node, parts, dim, last, rank));
+  return inSameRows(walk, node, inputs, 'joins tokens with other rows');
 };
 
 const pad: DecodeRule = (walk, node, inputs) => {
@@ -153,7 +151,8 @@ const sliceScatter: DecodeRule = (walk, node, inputs) => {
   const [base, src] = inputs as [Seen, Seen];
   const [outer, inner] = [walk.type(node.inputs[0]!).shape, walk.type(node.inputs[1]!).shape];
   const dim = tokenDim(inputs);
-  if (dim < 0 || outer[dim] === inner[dim]) return withinScatter(walk, node, inputs, dim);
+  if (dim < 0 || outer[dim] === inner[dim])
+    return inSameRows(walk, node, inputs, 'joins tokens with other rows');
   if (steps[dim] !== 1) walk.refuse('skips or reverses tokens');
   if (!sameShape(outer.with(dim, 0), inner.with(dim, 0)))
     walk.refuse('writes tokens and their elements at once');
@@ -168,32 +167,6 @@ const sliceScatter: DecodeRule = (walk, node, inputs) => {
     ]),
   ];
 };
-
-function withinScatter(walk: Walk, node: Node, given: readonly Seen[], dim: number): readonly Seen[] {
-  const { inputs, last } = aligned(walk, node, given);
-  const rank = walk.type(node.outputs[0]!).shape.length;
-  return results(walk, node, ...sameExtent(walk, node, inputs, dim, last, rank));
-}
-
-/** Makes a node whose operands all have their tokens in the same rows. */
-function sameExtent(
-  walk: Walk,
-  node: Node,
-  inputs: readonly (Fixed | Sequence)[],
-  dim: number,
-  last: boolean,
-  rank: number,
-): [readonly ValueId[], Extent] {
-  const first = inputs.find((x): x is Sequence => x.kind === 'sequence');
-  const { inner, from } = first ?? NO_TOKENS;
-  const extent = { dim, inner, last, from };
-  const operands = inputs.map((x) => {
-    if (x.kind === 'fixed') return walk.fixedOperand(x, extent, rank);
-    if (x.dim !== dim || x.inner !== inner || x.from !== from) walk.refuse('joins tokens with other rows');
-    return x.value;
-  });
-  return [walk.emitLike(node, operands), extent];
-}
 
 export const MOVING: Readonly<Record<string, DecodeRule>> = {
   slice,

@@ -1,14 +1,11 @@
 /** Operands of operations within a token, as the window has them. */
 import type { Node, ValueId } from '../graph.js';
 import { delayed } from './shifts.js';
-import { pieceRows, type Seen, type Sequence } from './sequence.js';
+import { type Extent, type Fixed, pieceRows, type Seen, type Sequence } from './sequence.js';
 import type { Walk } from './walk.js';
 
 /** Makes the node in the window; gives what its outputs are. */
 export type DecodeRule = (walk: Walk, node: Node, inputs: readonly Seen[]) => readonly Seen[];
-
-/** Where a value has its tokens. */
-export type Extent = Pick<Sequence, 'dim' | 'inner' | 'last' | 'from'>;
 
 /** Of the newest token alone, or of none. */
 export const NO_TOKENS = { dim: -1, inner: 1, from: 0 } as const;
@@ -21,7 +18,7 @@ export function aligned(
   walk: Walk,
   node: Node,
   inputs: readonly Seen[],
-): { inputs: Exclude<Seen, { kind: 'spliced' }>[]; last: boolean } {
+): { inputs: (Fixed | Sequence)[]; last: boolean } {
   const placed = inputs.map((x) => (x.kind === 'spliced' ? tailOf(walk, node, x) : x));
   const sequences = placed.filter((x): x is Sequence => x.kind === 'sequence');
   const last = walk.lastOnly(node) || sequences.some((x) => x.last);
@@ -66,3 +63,20 @@ export const results = (
   values: readonly ValueId[],
   { dim, inner, last, from }: Extent,
 ): Sequence[] => node.outputs.map((id, i) => ({ ...walk.sequence(values[i]!, id, dim, inner, last), from }));
+
+/**
+ * Makes a node whose operands all have as many dims, and their tokens in the same rows; refuses, saying `what`, where they have
+ * not.
+ */
+export function inSameRows(walk: Walk, node: Node, given: readonly Seen[], what: string): readonly Seen[] {
+  const { inputs, last } = aligned(walk, node, given);
+  const first = inputs.find((x): x is Sequence => x.kind === 'sequence' && x.dim >= 0);
+  const { dim, inner, from } = first ?? NO_TOKENS;
+  const extent = { dim, inner, last, from };
+  const operands = inputs.map((x, i) => {
+    if (x.kind === 'fixed') return walk.fixedOperand(x, extent, walk.type(node.inputs[i]!).shape.length);
+    const apart = x.dim !== dim || x.inner !== inner || x.from !== from;
+    return x.dim >= 0 && apart ? walk.refuse(what) : x.value;
+  });
+  return results(walk, node, walk.emitLike(node, operands), extent);
+}

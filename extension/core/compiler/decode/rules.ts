@@ -3,7 +3,7 @@ import type { Node } from '../graph.js';
 import { flag, integers, number } from '../ops/operation.js';
 import { MIXING } from './mixing.js';
 import { MOVING } from './moving.js';
-import { aligned, type DecodeRule, NO_TOKENS, only, results, whole } from './operands.js';
+import { aligned, type DecodeRule, inSameRows, only, results, whole } from './operands.js';
 import { type Piece, reshapedTokens, type Seen } from './sequence.js';
 import type { Walk } from './walk.js';
 
@@ -139,17 +139,11 @@ const embedding: DecodeRule = (walk, node, inputs) => {
 };
 
 /** gather and scatter: all operands have the same rank, and no index crosses tokens. */
-const alongIndex: DecodeRule = (walk, node, given) => {
-  const { inputs, last } = aligned(walk, node, given);
-  const rank = walk.type(node.inputs[0]!).shape.length;
-  const dims = inputs.flatMap((x) => (x.kind === 'sequence' && x.dim >= 0 ? [x] : []));
-  const extent = { ...(dims[0] ?? NO_TOKENS), last };
-  const { dim, inner, from } = extent;
-  if (dims.some((x) => x.dim !== dim || x.inner !== inner || x.from !== from))
-    walk.refuse('reads other tokens by index');
-  if (number(node.attrs, 'dim') === dim) walk.refuse('reads other tokens by index');
-  const operands = inputs.map((x) => (x.kind === 'fixed' ? walk.fixedOperand(x, extent, rank) : x.value));
-  return results(walk, node, walk.emitLike(node, operands), extent);
+const alongIndex: DecodeRule = (walk, node, inputs) => {
+  const crosses = 'reads other tokens by index';
+  const along = number(node.attrs, 'dim');
+  if (inputs.some((x) => x.kind !== 'fixed' && x.dim === along)) walk.refuse(crosses);
+  return inSameRows(walk, node, inputs, crosses);
 };
 
 /** Along tokens it carries the total; within a token it is like any row-wise operation. */

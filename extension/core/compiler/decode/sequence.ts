@@ -20,6 +20,9 @@ export interface Sequence {
   readonly origin: string;
 }
 
+/** Where a value has its tokens. */
+export type Extent = Pick<Sequence, 'dim' | 'inner' | 'last' | 'from'>;
+
 /** A value that depends on parameters and positions only. */
 export interface Fixed {
   readonly kind: 'fixed';

@@ -15,7 +15,7 @@ import { operation } from '../ops/table.js';
 import { elementCount, isFloat } from '../shapes.js';
 import { SimplifyingBuilder } from '../simplify.js';
 import { placeOf } from '../verify.js';
-import type { Fixed, Seen, Sequence } from './sequence.js';
+import type { Extent, Fixed, Seen, Sequence } from './sequence.js';
 import { DecoderTensors } from './states.js';
 
 /** What a first walk learns for the second. */
@@ -36,14 +36,6 @@ export interface WalkOptions {
   readonly findings: Findings | null;
   /** Values needed of every token of the window, not of the newest alone; all of them when left out. */
   readonly needed: ReadonlySet<ValueId> | null;
-}
-
-/** One sentence: what cannot be decoded, where, and what can. */
-export function refusal(graph: Graph, node: Node, what: string): GraphError {
-  const place = placeOf(graph, node);
-  return new GraphError(
-    `${node.op}${place && ` at ${place}`} ${what}, so that the model cannot decode token by token: use causal attention, a recurrence or operations within a token there.`,
-  );
 }
 
 export class Walk {
@@ -83,8 +75,12 @@ export class Walk {
     return this.graph.values[value]!;
   }
 
+  /** Throws one sentence: what cannot be decoded, where, and what can. */
   refuse(what: string): never {
-    throw refusal(this.graph, this.node, what);
+    const place = placeOf(this.graph, this.node);
+    throw new GraphError(
+      `${this.node.op}${place && ` at ${place}`} ${what}, so that the model cannot decode token by token: use causal attention, a recurrence or operations within a token there.`,
+    );
   }
 
   /** Rows of a window value: `inner` per token. */
@@ -310,11 +306,7 @@ export class Walk {
   }
 
   /** A fixed operand of an operation whose result has tokens in `extent`; broadcast from the right to `rank` dims. */
-  fixedOperand(
-    x: Fixed,
-    { dim, inner, last, from }: Pick<Sequence, 'dim' | 'inner' | 'last' | 'from'>,
-    rank: number,
-  ): ValueId {
+  fixedOperand(x: Fixed, { dim, inner, last, from }: Extent, rank: number): ValueId {
     const { shape } = this.type(x.value);
     const own = dim - (rank - shape.length);
     if (dim < 0 || own < 0 || shape[own] === 1) return this.inline(x.value);

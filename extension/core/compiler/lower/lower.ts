@@ -117,7 +117,8 @@ function startFromInput(lowering: Lowering, call: Call, base: ValueId, out: Valu
   lowering.write(target, source, call.node.phase, parts);
 }
 
-function finishResult(lowering: Lowering, value: ValueId, view: View): void {
+/** Copies a value to where it is to be left, after everything that is made so far, unless it stands there already. */
+export function finishResult(lowering: Lowering, value: ValueId, view: View): void {
   const source = lowering.source(value, 'forward', []);
   if (source.kind === 'view' && sameView(source.view, view)) return;
   const node = lowering.table.node(value)!;

@@ -43,9 +43,9 @@ class ScoreWalk {
     const shape = this.b.shape(start);
     for (let step = 0; value !== null && step < 16; step++) {
       const node: Node = this.b.producer(value);
-      if (node.op === 'matmul') return this.product(node.inputs as [ValueId, ValueId]);
-      const merged = mergedProduct(this.b, value);
-      if (merged) return this.product(merged);
+      const factors =
+        node.op === 'matmul' ? (node.inputs as [ValueId, ValueId]) : mergedProduct(this.b, value);
+      if (factors) return this.product(factors);
       if (!sameTail(this.b.shape(value), shape)) return null;
       value = this.peel(node, value);
     }
@@ -137,11 +137,13 @@ function unmergeRows(b: GraphBuilder, value: ValueId): ValueId | null {
   const node = b.producer(value);
   if (node.op !== 'reshape') return null;
   const [x] = node.inputs as [ValueId];
-  const shape = b.shape(x);
-  const [H, T] = shape.slice(-3, -1);
-  if (shape.length < 3 || H === undefined || T === undefined) return null;
-  const merged = [...shape.slice(0, -3), H * T, shape.at(-1)!];
-  return sameShape(b.shape(value), merged) ? x : null;
+  return isMerged(b.shape(value), b.shape(x)) ? x : null;
+}
+
+/** Whether `merged` is [.., H T, K] where `shape` is [.., H, T, K]. */
+function isMerged(merged: Shape, shape: Shape): boolean {
+  if (shape.length < 3) return false;
+  return sameShape(merged, [...shape.slice(0, -3), shape.at(-3)! * shape.at(-2)!, shape.at(-1)!]);
 }
 
 /**
@@ -162,10 +164,9 @@ function mergedProduct(b: GraphBuilder, value: ValueId): [ValueId, ValueId] | nu
 /** The other way round: y [.., H T, K] when `value` is its reshape to [.., H, T, K]; else null. */
 function unmergedOf(b: GraphBuilder, value: ValueId): ValueId | null {
   const node = b.producer(value);
-  if (node.op !== 'reshape' || b.shape(value).length < 3) return null;
-  const shape = b.shape(value);
-  const merged = [...shape.slice(0, -3), shape.at(-3)! * shape.at(-2)!, shape.at(-1)!];
-  return sameShape(b.shape(node.inputs[0]!), merged) ? node.inputs[0]! : null;
+  if (node.op !== 'reshape') return null;
+  const [merged] = node.inputs as [ValueId];
+  return isMerged(b.shape(merged), b.shape(value)) ? merged : null;
 }
 
 /** A matrix per outer dims, as that of a single head. */
