@@ -1,11 +1,12 @@
 /** A decoder that runs: it reads tokens, keeps what later ones need, and gives the logits of the newest. */
 import { decoderStateBytes, showsLater } from '../compiler/decode/states.js';
 import type { Compiled } from '../compiler/compiled.js';
+import { elementCount } from '../compiler/shapes.js';
 import { int64Bytes } from '../data/tokenStream.js';
 import { UsageError } from '../experiments/usageError.js';
 import type { NativeProgram, NativeSession } from './binding.js';
 import { floats, IO, run } from './model.js';
-import { elements, ModelState } from './modelState.js';
+import { ModelState } from './modelState.js';
 import { type PreparedDecoder, windowsOf } from './prepareDecoder.js';
 
 interface Window {
@@ -56,21 +57,8 @@ export class Decoder {
 
   /** Forgets every token. */
   async reset(): Promise<void> {
-    const program = this.state.program(this.prepared.reset);
-    try {
-      await program.run();
-    } finally {
-      program.dispose();
-    }
+    await this.state.runOnce(this.prepared.reset);
     this.#position = 0;
-  }
-
-  /**
-   * Places the next token at `position`, as if no later one had been read: what a cache holds of later tokens is written over.
-   * A recurrent state is not taken back; what a step costs does not depend on it.
-   */
-  rewind(position: number): void {
-    this.#position = Math.min(position, this.#position);
   }
 
   /** Bytes that must be kept of `tokens` tokens. */
@@ -120,7 +108,7 @@ export class Decoder {
     for (const { index, mask, type } of tensors) {
       if (!mask) continue;
       const place = this.state.layout.tensors[index]!;
-      const width = elements(type.shape) / capacity;
+      const width = elementCount(type.shape) / capacity;
       for (let token = 0; token < capacity; token++) {
         const bytes = this.state.read(place, token * width * 4, width * 4);
         const row = new Float32Array(bytes.buffer, bytes.byteOffset, width);

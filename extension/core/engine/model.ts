@@ -1,8 +1,9 @@
 /** A model that runs: its state in native memory and the programs that share it. Every experiment uses this one class. */
 import type { Compiled, IoPlace } from '../compiler/compiled.js';
 import { SEGMENTS } from '../compiler/program.js';
+import { elementCount } from '../compiler/shapes.js';
 import type { NativeProgram, NativeSession, RunResult } from './binding.js';
-import { elements, ModelState } from './modelState.js';
+import { ModelState } from './modelState.js';
 import type { Mode, Prepared } from './prepare.js';
 
 export const IO = SEGMENTS.indexOf('io');
@@ -177,7 +178,7 @@ function stepResult(result: RunResult, loss: number, gradientNorm: number): Step
 }
 
 export function floats(native: NativeProgram, place: IoPlace): Float32Array {
-  const bytes = native.read(IO, place.byteOffset, elements(place.shape) * 4);
+  const bytes = native.read(IO, place.byteOffset, elementCount(place.shape) * 4);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 

@@ -6,11 +6,9 @@ import { readTensor } from '../checkpoints/storedTensor.js';
 import { reading } from '../checkpoints/weightsError.js';
 import type { Compiled, StateLayout, StatePlace } from '../compiler/compiled.js';
 import type { StateTensor } from '../compiler/graph.js';
+import { STORAGE_BYTES } from '../compiler/lower/kernel.js';
+import { elementCount } from '../compiler/shapes.js';
 import type { NativeProgram, NativeSession, NativeState } from './binding.js';
-
-const WIDTH = { f32: 4, i64: 8, u8: 1 } as const;
-export const elements = (shape: readonly number[]): number =>
-  shape.reduce((product, dim) => product * dim, 1);
 
 export class ModelState {
   readonly #session: NativeSession;
@@ -36,15 +34,9 @@ export class ModelState {
     return this.#session.loadProgram(compiled.program, this.#native);
   }
 
-  /** Gives the weights PyTorch gives after `torch.manual_seed(seed)`, and zeroes the optimizer's moments. */
-  async initialize(seed: number): Promise<void> {
-    for (const [index, { first, second }] of this.layout.moments) {
-      const bytes = elements(this.layout.tensors[index]!.shape) * 4;
-      this.#native.write(first, new Uint8Array(bytes));
-      this.#native.write(second, new Uint8Array(bytes));
-    }
-    this.#session.seed(seed);
-    const program = this.program(this.init);
+  /** Runs a program that is not needed again, so that its arena is not kept. */
+  async runOnce(compiled: Compiled): Promise<void> {
+    const program = this.program(compiled);
     try {
       await program.run();
     } finally {
@@ -52,11 +44,22 @@ export class ModelState {
     }
   }
 
+  /** Gives the weights PyTorch gives after `torch.manual_seed(seed)`, and zeroes the optimizer's moments. */
+  async initialize(seed: number): Promise<void> {
+    for (const [index, { first, second }] of this.layout.moments) {
+      const bytes = elementCount(this.layout.tensors[index]!.shape) * 4;
+      this.#native.write(first, new Uint8Array(bytes));
+      this.#native.write(second, new Uint8Array(bytes));
+    }
+    this.#session.seed(seed);
+    await this.runOnce(this.init);
+  }
+
   /** `count` bytes of a tensor, all of them when left out, from `offset`. */
   read(
     { byteOffset, shape, storage }: StatePlace,
     offset = 0,
-    count = elements(shape) * WIDTH[storage],
+    count = elementCount(shape) * STORAGE_BYTES[storage],
   ): Uint8Array {
     return this.#native.read(byteOffset + offset, count);
   }
