@@ -10,10 +10,10 @@ import {
   type ToolName,
   traceInput,
 } from '../core/agents/tools.js';
-import { cancelRun, openEngine, startRun } from '../core/engine/client.js';
+import { askOnce, cancelRun, startRun } from '../core/engine/client.js';
 import { crossoverVersion } from '../core/experiments/environment.js';
 import { descriptionMarkdown, reportMarkdown } from '../core/report/markdown.js';
-import { followRun, messageOf, readReport } from '../core/runs/index.js';
+import { messageOf, runEnded } from '../core/runs/index.js';
 import type { Progress } from '../shared/report.js';
 
 /** What a call is told of while it runs. */
@@ -77,14 +77,9 @@ async function call(name: string, input: unknown, root: string, listener: Listen
 
 async function trace(input: unknown, root: string): Promise<string> {
   const { model, context, batch, vocab } = traceInput(input);
-  const engine = openEngine();
-  try {
-    const where = { root, context, batch, vocab, precision: 'fp32' } as const;
-    const found = await engine.ask<'describe'>({ method: 'describe', model: { source: model }, ...where });
-    return descriptionMarkdown(found, context, batch);
-  } finally {
-    engine.dispose();
-  }
+  const where = { root, context, batch, vocab, precision: 'fp32' } as const;
+  const found = await askOnce<'describe'>({ method: 'describe', model: { source: model }, ...where });
+  return descriptionMarkdown(found, context, batch);
 }
 
 async function measure(
@@ -97,18 +92,11 @@ async function measure(
   const cancel = (): void => void cancelRun(folder);
   signal.addEventListener('abort', cancel);
   try {
-    await new Promise<void>((resolve, reject) => {
-      followRun(
-        folder,
-        (report) => {
-          if (report.progress !== null) progress(report.progress);
-          if (report.status !== 'running') resolve();
-        },
-        reject,
-      );
+    const ended = await runEnded(folder, (report) => {
+      if (report.progress !== null) progress(report.progress);
     });
+    return reportMarkdown(ended, folder);
   } finally {
     signal.removeEventListener('abort', cancel);
   }
-  return reportMarkdown(await readReport(folder), folder);
 }

@@ -57,10 +57,14 @@ export const DECODE_CONTEXTS_OPTION: Option = {
   help: DECODE_CONTEXTS,
 };
 
-export const DATA_OPTIONS: readonly Option[] = [
-  { name: 'data', value: 'PATH', help: 'file or folder of text; default text found on this machine' },
+export const TOKENIZER_OPTIONS: readonly Option[] = [
   { name: 'tokenizer', value: 'NAME', help: 'byte (default), gpt2 or rwkv' },
   { name: 'vocabulary', value: 'FILE', help: 'vocabulary of gpt2 (encoder.json) or rwkv' },
+];
+
+export const DATA_OPTIONS: readonly Option[] = [
+  { name: 'data', value: 'PATH', help: 'file or folder of text; default text found on this machine' },
+  ...TOKENIZER_OPTIONS,
 ];
 
 export const TRAIN_OPTIONS: readonly Option[] = [

@@ -4,11 +4,12 @@ import { cancelRun, startRun } from '../core/engine/client.js';
 import type { Experiment } from '../core/experiments/experiment.js';
 import { validateExperiment } from '../core/experiments/validate.js';
 import { resolveModels } from '../core/experiments/modelSource.js';
-import { followRun, readReport } from '../core/runs/index.js';
+import { runEnded } from '../core/runs/index.js';
 import type { Problem, Report } from '../shared/report.js';
-import type { ExitCode } from './command.js';
+import type { Arguments, ExitCode } from './command.js';
 import type { Terminal } from './terminal.js';
 import { ProgressLine } from './text/progressLine.js';
+import { reportText } from './text/reportText.js';
 
 export interface FinishedRun {
   readonly folder: string;
@@ -33,22 +34,28 @@ export async function runToEnd(experiment: Experiment, terminal: Terminal): Prom
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   try {
-    await new Promise<void>((resolve, reject) => {
-      followRun(
-        folder,
-        (report) => {
-          if (report.progress !== null && asked === 0) line.show(report.progress);
-          if (report.status !== 'running') resolve();
-        },
-        reject,
-      );
+    const report = await runEnded(folder, ({ progress }) => {
+      if (progress !== null && asked === 0) line.show(progress);
     });
+    return { folder, report };
   } finally {
     line.clear();
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
-  return { folder, report: await readReport(folder) };
+}
+
+/** Runs an experiment and tells its results: as `document` makes them of the report with `--json`, as tables without. */
+export async function runAndTell(
+  experiment: Experiment,
+  args: Arguments,
+  terminal: Terminal,
+  document: (report: Report) => unknown,
+): Promise<FinishedRun> {
+  const run = await runToEnd(experiment, terminal);
+  if (args.has('json')) terminal.out(`${JSON.stringify(document(run.report))}\n`);
+  else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
+  return run;
 }
 
 /** How a run ended, as an exit code; problems are written to standard error, one sentence each. */

@@ -19,21 +19,7 @@ export function lazyEngine(): Engine {
   return {
     start: async (experiment, root) => (await client()).startRun(experiment, root),
     cancel: async (folder) => (await client()).cancelRun(folder),
-    devices: async () => {
-      const engine = (await client()).openEngine();
-      try {
-        return await engine.ask<'devices'>({ method: 'devices' });
-      } finally {
-        engine.dispose();
-      }
-    },
-    describe: async (model) => {
-      const engine = (await client()).openEngine();
-      try {
-        return await engine.ask<'describe'>({ method: 'describe', ...model });
-      } finally {
-        engine.dispose();
-      }
-    },
+    devices: async () => (await client()).askOnce<'devices'>({ method: 'devices' }),
+    describe: async (model) => (await client()).askOnce<'describe'>({ method: 'describe', ...model }),
   };
 }

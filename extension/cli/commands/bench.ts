@@ -11,8 +11,7 @@ import {
   TIMING_OPTIONS,
   VOCAB_OPTION,
 } from '../options.js';
-import { endOf, runToEnd } from '../runCommand.js';
-import { reportText } from '../text/reportText.js';
+import { endOf, runAndTell } from '../runCommand.js';
 import { requireModels } from './requireModels.js';
 
 /** Training-step time against context. */
@@ -24,9 +23,14 @@ export const bench: Command = {
   options: [...TIMING_OPTIONS, PARAMETERS_OPTION, VOCAB_OPTION, ...MACHINE_OPTIONS, ...LAUNCH_OPTIONS],
   async run(args, terminal) {
     const models = requireModels(modelsOf(args), 'bench');
-    const run = await runToEnd({ version: 1, models, ...machineOf(args), timing: timingOf(args) }, terminal);
-    if (args.has('json')) terminal.out(`${JSON.stringify(benchDocument(run.report))}\n`);
-    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
-    return endOf(run, terminal);
+    return endOf(
+      await runAndTell(
+        { version: 1, models, ...machineOf(args), timing: timingOf(args) },
+        args,
+        terminal,
+        benchDocument,
+      ),
+      terminal,
+    );
   },
 };

@@ -26,9 +26,8 @@ import {
   TRAIN_OPTIONS,
   VOCAB_OPTION,
 } from '../options.js';
-import { endOf, type FinishedRun, runToEnd } from '../runCommand.js';
+import { endOf, type FinishedRun, runAndTell } from '../runCommand.js';
 import type { Terminal } from '../terminal.js';
-import { reportText } from '../text/reportText.js';
 import { writeHtml } from '../writeHtml.js';
 import { RECALL_OPTIONS, recallOf } from './eval.js';
 
@@ -69,9 +68,7 @@ the one that the options describe instead of running it. Options do not change a
       terminal.err(`The experiment was written to ${save}; crossover compare ${save} runs it.\n`);
       return 0;
     }
-    const run = await runToEnd(experiment, terminal);
-    if (args.has('json')) terminal.out(`${JSON.stringify(run.report)}\n`);
-    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
+    const run = await runAndTell(experiment, args, terminal, (report) => report);
     // Problems first: a terminal that closes with the last line of a task may not look at that line any more.
     const code = endOf(run, terminal);
     return tellWhere(run, terminal) ? code : 3;

@@ -11,8 +11,7 @@ import {
   PARAMETERS_OPTION,
   VOCAB_OPTION,
 } from '../options.js';
-import { endOf, runToEnd } from '../runCommand.js';
-import { reportText } from '../text/reportText.js';
+import { endOf, runAndTell } from '../runCommand.js';
 import { requireModels } from './requireModels.js';
 
 /** Tokens per second and what must be kept, against context. */
@@ -32,9 +31,6 @@ Nothing in the file has to be written for it: attention keeps its keys and value
       ...machineOf(args),
       decode: decodeOf(args, 'contexts'),
     } as const;
-    const run = await runToEnd(experiment, terminal);
-    if (args.has('json')) terminal.out(`${JSON.stringify(decodeDocument(run.report))}\n`);
-    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
-    return endOf(run, terminal);
+    return endOf(await runAndTell(experiment, args, terminal, decodeDocument), terminal);
   },
 };

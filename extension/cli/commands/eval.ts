@@ -15,8 +15,7 @@ import {
   VOCAB_OPTION,
   WEIGHTS_OPTION,
 } from '../options.js';
-import { endOf, runToEnd } from '../runCommand.js';
-import { reportText } from '../text/reportText.js';
+import { endOf, runAndTell } from '../runCommand.js';
 import { requireModels } from './requireModels.js';
 
 export const RECALL_OPTIONS: readonly Option[] = [
@@ -69,9 +68,14 @@ With --steps 0 held-out text is scored without training, as for --weights.`,
       ...(task === 'mqar' ? [] : [{ kind: 'heldout' } as const]),
       ...(task === 'heldout' ? [] : [recallOf(args)]),
     ];
-    const run = await runToEnd({ version: 1, models, ...machineOf(args), ...heldOut, evals }, terminal);
-    if (args.has('json')) terminal.out(`${JSON.stringify(evalDocument(run.report))}\n`);
-    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
-    return endOf(run, terminal);
+    return endOf(
+      await runAndTell(
+        { version: 1, models, ...machineOf(args), ...heldOut, evals },
+        args,
+        terminal,
+        evalDocument,
+      ),
+      terminal,
+    );
   },
 };

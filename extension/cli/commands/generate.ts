@@ -1,4 +1,4 @@
-import { byteTokenizer, type Tokenizer, tokenizerFor } from '../../core/data/tokenStream.js';
+import { type Tokenizer, tokenizerFor } from '../../core/data/tokenStream.js';
 import type { Decoded } from '../../core/engine/requests.js';
 import { resolveModel } from '../../core/experiments/modelSource.js';
 import { UsageError } from '../../core/experiments/usageError.js';
@@ -11,6 +11,7 @@ import {
   MACHINE_OPTIONS,
   MODEL_DETAILS,
   modelOf,
+  TOKENIZER_OPTIONS,
   VOCAB_OPTION,
   vocabOf,
   WEIGHTS_OPTION,
@@ -40,8 +41,7 @@ output as it is made, the rates to standard error.`,
     { name: 'top-k', value: 'N', help: 'draw from the N likeliest tokens; default all' },
     { name: 'top-p', value: 'X', help: 'draw from the likeliest tokens of probability X; default 1' },
     { name: 'seed', value: 'N', help: 'seed of the draws, and of weights without a file; default 0' },
-    { name: 'tokenizer', value: 'NAME', help: 'byte (default), gpt2 or rwkv' },
-    { name: 'vocabulary', value: 'FILE', help: 'vocabulary of gpt2 (encoder.json) or rwkv' },
+    ...TOKENIZER_OPTIONS,
     WEIGHTS_OPTION,
     HEADS_OPTION,
     VOCAB_OPTION,
@@ -52,7 +52,7 @@ output as it is made, the rates to standard error.`,
     const model = modelOf(args, 'generate');
     const { precision, threads } = machineOf(args);
     const vocab = vocabOf(args, () => resolveModel(model, process.cwd()).vocab);
-    const tokenizer = tokenizerOf(args);
+    const tokenizer = tokenizerFor(dataOf(args));
     const prompt = promptOf(args, tokenizer, vocab);
     const count = args.whole('max-new-tokens', 1) ?? DEFAULT_COUNT;
     const topP = args.number('top-p') ?? 1;
@@ -100,13 +100,6 @@ output as it is made, the rates to standard error.`,
     });
   },
 };
-
-function tokenizerOf(args: Arguments): Tokenizer {
-  const { tokenizer, vocabulary } = dataOf(args);
-  return tokenizer === 'byte'
-    ? byteTokenizer
-    : tokenizerFor({ tokenizer, ...(vocabulary === undefined ? {} : { vocabulary }) });
-}
 
 function promptOf(args: Arguments, tokenizer: Tokenizer, vocab: number): readonly number[] {
   const ids = args.wholes('prompt-tokens', 0);

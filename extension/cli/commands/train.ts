@@ -14,8 +14,7 @@ import {
   VOCAB_OPTION,
   WEIGHTS_OPTION,
 } from '../options.js';
-import { endOf, runToEnd } from '../runCommand.js';
-import { reportText } from '../text/reportText.js';
+import { endOf, runAndTell } from '../runCommand.js';
 import { requireModels } from './requireModels.js';
 
 /** Loss against steps, tokens and seconds. */
@@ -42,9 +41,6 @@ export const train: Command = {
       data: dataOf(args),
       train: trainOf(args),
     } as const;
-    const run = await runToEnd(experiment, terminal);
-    if (args.has('json')) terminal.out(`${JSON.stringify(trainDocument(run.report))}\n`);
-    else terminal.out(reportText(terminal, { ...run.report, problems: [] }));
-    return endOf(run, terminal);
+    return endOf(await runAndTell(experiment, args, terminal, trainDocument), terminal);
   },
 };

@@ -1,6 +1,6 @@
 /**
  * Starts, cancels and talks to engine processes. Never loads the addon itself.
- *   startRun(experiment, root, options) -> {folder, ...}    cancelRun(folder)    openEngine() -> requests and replies
+ *   startRun(experiment, root, options) -> {folder, ...}    cancelRun(folder)    askOnce(request) -> reply    openEngine() -> requests and replies
  * To follow a run: `../runs/index.js`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -25,9 +25,9 @@ import { takeLock } from '../runs/lock.js';
 import { cancelFile, effectiveStatus, logFile, readRecord, writeRecord } from '../runs/record.js';
 import { RunBusyError, RunError, writeError } from '../runs/runError.js';
 
-import { openEngine } from './engineProcess.js';
+import { askOnce } from './engineProcess.js';
 
-export { EngineError, type EngineProcess, openEngine } from './engineProcess.js';
+export { askOnce, EngineError, type EngineProcess, openEngine } from './engineProcess.js';
 
 export interface StartOptions {
   readonly title?: string;
@@ -55,7 +55,8 @@ export async function startRun(
   options: StartOptions = {},
 ): Promise<StartedRun> {
   // Every CPU runs fp32; the engine need not be asked.
-  if (experiment.precision !== 'fp32') await askDevice(experiment);
+  if (experiment.precision !== 'fp32')
+    requireDevice(experiment, await askOnce<'devices'>({ method: 'devices' }));
   const startedAt = Date.now();
   const id = runId(startedAt);
   const folder = path.join(options.runs ?? runsFolder(root), id);
@@ -104,15 +105,6 @@ function requireAlone(root: string, folder: string): void {
     if (!alone) rmSync(folder, { recursive: true, force: true });
   }
   if (holder !== null) throw new RunBusyError(holder, readRecord(holder).title);
-}
-
-async function askDevice(experiment: Experiment): Promise<void> {
-  const engine = openEngine();
-  try {
-    requireDevice(experiment, await engine.ask<'devices'>({ method: 'devices' }));
-  } finally {
-    engine.dispose();
-  }
 }
 
 /** Asks the engine of a run to stop; works from any process. The run ends as `cancelled` within a second or so. */

@@ -97,6 +97,18 @@ export class EngineProcess {
   }
 }
 
+/** One question to an engine of its own. Rejects with {@link EngineError}. */
+export async function askOnce<M extends EngineRequest['method']>(
+  request: Extract<EngineRequest, { method: M }>,
+): Promise<Answers[M]> {
+  const engine = new EngineProcess();
+  try {
+    return await engine.ask<M>(request);
+  } finally {
+    engine.dispose();
+  }
+}
+
 function engineError({ message, name, code, file, line }: WireError): EngineError {
   return new EngineError(message, name, code, file, line);
 }

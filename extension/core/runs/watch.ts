@@ -50,6 +50,17 @@ export function followRun(
   };
 }
 
+/** The last report of a run, once it has ended; every one before it, and the last, goes to `onReport`. Rejects as {@link followRun} tells errors. */
+export function runEnded(folder: string, onReport: (report: Report) => void): Promise<Report> {
+  return new Promise((resolve, reject) => {
+    const tell = (report: Report): void => {
+      onReport(report);
+      if (report.status !== 'running') resolve(report);
+    };
+    followRun(folder, tell, reject);
+  });
+}
+
 /** Keeps the events read so far, so that following a run reads every byte once. */
 class RunReader {
   readonly #folder: string;
