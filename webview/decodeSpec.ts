@@ -1,66 +1,46 @@
 /** Decoding in charts and tables: pure functions of the report. */
 import type { DecodeMetric, View } from '../extension/shared/protocol.js';
-import type { DecodePoint, Report } from '../extension/shared/report.js';
-import { aboutWithin, bytes, count, integer, milliseconds, range } from '../extension/shared/units.js';
-import type { ChartPoint, ChartSpec } from './chartSpec.js';
+import type { DecodePoint, Estimate, Report } from '../extension/shared/report.js';
+import { bytes, count, integer, milliseconds, range } from '../extension/shared/units.js';
+import type { ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
+import { contextSpec, controlColumn, type Metric } from './contextSpec.js';
 import type { Column } from './table.js';
-import { controlColumn, modelLabels } from './timingSpec.js';
 
-export const DECODE_LABELS: Readonly<Record<DecodeMetric, string>> = {
-  token: 'Time per token',
-  tokensPerSecond: 'Tokens per second',
-  stateBytes: 'State',
-  prompt: 'Time of the prompt',
-  promptTokensPerSecond: 'Prompt tokens per second',
+const estimated = ({ median, interval }: Estimate) => ({ y: median, interval });
+
+export const DECODE: Readonly<Record<DecodeMetric, Metric<DecodePoint>>> = {
+  token: {
+    label: 'Time per token',
+    format: milliseconds,
+    value: ({ token }) => estimated(token),
+    crossovers: 'decode',
+  },
+  tokensPerSecond: {
+    label: 'Tokens per second',
+    format: count,
+    value: ({ tokensPerSecond }) => ({ y: tokensPerSecond }),
+  },
+  stateBytes: { label: 'State', format: bytes, value: ({ stateBytes }) => ({ y: stateBytes }) },
+  prompt: { label: 'Time of the prompt', format: milliseconds, value: ({ prompt }) => estimated(prompt) },
+  promptTokensPerSecond: {
+    label: 'Prompt tokens per second',
+    format: count,
+    value: ({ promptTokensPerSecond }) => ({ y: promptTokensPerSecond }),
+  },
 };
-
-const FORMATS: Readonly<Record<DecodeMetric, (value: number) => string>> = {
-  token: milliseconds,
-  tokensPerSecond: count,
-  stateBytes: bytes,
-  prompt: milliseconds,
-  promptTokensPerSecond: count,
-};
-
-function pointOf(metric: DecodeMetric, point: DecodePoint): ChartPoint {
-  const value = point[metric];
-  return typeof value === 'number'
-    ? { x: point.context, y: value }
-    : { x: point.context, y: value.median, interval: value.interval };
-}
 
 /** The chart of one metric against context; crossovers are marked on the time per token. */
 export function decodeSpec(report: Report, view: View): ChartSpec {
-  const metric = view.decodeMetric;
-  const labels = modelLabels(report);
-  const contexts = [...new Set(report.decode.map(({ context }) => context))].sort((a, b) => a - b);
-  return {
-    description: `Decoding, ${DECODE_LABELS[metric].toLowerCase()} against context length for ${labels.join(', ')}; the table below has the numbers.`,
+  const metric = DECODE[view.decodeMetric];
+  return contextSpec(report, {
+    points: report.decode,
+    metric,
+    title: `Decoding, ${metric.label.toLowerCase()}`,
     caption: [...conditions(report, null), 'One sequence at a time'],
-    x: { label: 'Context (tokens)', log: view.decodeLogX, ticks: contexts, format: integer },
-    y: { label: DECODE_LABELS[metric], log: view.decodeLogY, format: FORMATS[metric] },
-    series: labels
-      .map((label, model) => ({
-        label,
-        model,
-        points: report.decode
-          .filter((point) => point.model === label)
-          .map((point) => pointOf(metric, point))
-          .filter(({ y }) => Number.isFinite(y) && (y > 0 || !view.decodeLogY))
-          .sort((a, b) => a.x - b.x),
-      }))
-      .filter(({ points }) => points.length > 0),
-    marks:
-      metric === 'token'
-        ? report.crossovers.flatMap(({ axis, at, interval }) =>
-            axis === 'decode' && at !== null
-              ? [{ at, interval, label: `crossover at ${aboutWithin(at, interval)}` }]
-              : [],
-          )
-        : [],
-    level: null,
-  };
+    logX: view.decodeLogX,
+    logY: view.decodeLogY,
+  });
 }
 
 const INTERVAL_HINT = 'Bootstrap interval of the median';
@@ -88,12 +68,4 @@ export function decodeColumns(report: Report): Column<DecodePoint>[] {
     { title: 'Prompt tokens/s', text: ({ promptTokensPerSecond }) => count(promptTokensPerSecond) },
     { title: 'Samples', text: ({ token }) => integer(token.samples.length) },
   ];
-}
-
-/** Rows by context, models side by side. */
-export function decodeRows(report: Report): DecodePoint[] {
-  const labels = modelLabels(report);
-  return [...report.decode].sort(
-    (a, b) => a.context - b.context || labels.indexOf(a.model) - labels.indexOf(b.model),
-  );
 }

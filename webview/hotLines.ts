@@ -2,7 +2,7 @@
 import type { LineCost, Report } from '../extension/shared/report.js';
 import { bytes, flops, integer, milliseconds, percent } from '../extension/shared/units.js';
 import { element } from './dom.js';
-import { modelLabels } from './timingSpec.js';
+import { modelLabels } from './contextSpec.js';
 
 const SHOWN = 8;
 

@@ -5,7 +5,7 @@ import { about, aboutWithin, digits, duration, integer, range } from '../extensi
 import type { ChartMark, ChartSeries, ChartSpec } from './chartSpec.js';
 import { conditions, trainingTokensPerStep } from './conditions.js';
 import type { Column } from './table.js';
-import { modelLabels } from './timingSpec.js';
+import { modelLabels } from './contextSpec.js';
 
 export const LOSS_LABELS: Readonly<Record<LossAxis, string>> = {
   tokens: 'Training tokens',

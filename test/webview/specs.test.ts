@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_VIEW } from '../../extension/shared/protocol.js';
-import { decodeColumns, decodeRows, decodeSpec } from '../../webview/decodeSpec.js';
+import { contextRows, controlSentences } from '../../webview/contextSpec.js';
+import { decodeColumns, decodeSpec } from '../../webview/decodeSpec.js';
 import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js';
 import { conditions } from '../../webview/conditions.js';
 import { opaque } from '../../webview/theme.js';
 import { linearRange, logRange, logTicks, tickText } from '../../webview/ticks.js';
-import { controlSentences, timingRows, timingColumns, timingSpec } from '../../webview/timingSpec.js';
+import { timingColumns, timingSpec } from '../../webview/timingSpec.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
@@ -58,7 +59,7 @@ test('decode: a series per model, growing state beside constant, the crossover o
   const state = decodeSpec(report, { ...DEFAULT_VIEW, decodeMetric: 'stateBytes' });
   assert.deepEqual(state.marks, []);
   assert.equal(new Set(state.series[1]!.points.map(({ y }) => y)).size, 1);
-  const [row] = decodeRows(report);
+  const [row] = contextRows(report, report.decode);
   const texts = decodeColumns(report).map(({ title, text }) => `${title}: ${text(row!)}`);
   for (const wanted of ['Model: GPT-2', 'Context: 256', 'A/A control: ±2.0%', 'Prompt: 102 ms', 'Samples: 5'])
     assert.ok(texts.includes(wanted), texts.join(', '));
@@ -94,7 +95,7 @@ test('timing: a model keeps its colour while another has no measurements yet', (
 });
 
 test('timing: rows go by context with models side by side, and every number has its unit', () => {
-  const rows = timingRows(report);
+  const rows = contextRows(report, report.timing);
   assert.deepEqual(
     rows.slice(0, 3).map(({ model, context }) => `${model} ${context}`),
     ['GPT-2 128', 'RWKV-7 128', 'GPT-2 256'],
@@ -110,7 +111,7 @@ test('timing: a busy machine is said beside the numbers of its context', () => {
   const busy = { ...quiet!, context: 512, interval: [0.85, 1.1] as const, spread: 0.18, busy: true };
   const noisy = { ...report, control: [quiet!, busy] };
   const column = timingColumns(noisy).find(({ title }) => title === 'A/A control')!;
-  const said = new Map(timingRows(noisy).map((row) => [row.context, column.text(row)]));
+  const said = new Map(contextRows(noisy, noisy.timing).map((row) => [row.context, column.text(row)]));
   assert.equal(said.get(128), '-');
   assert.equal(said.get(256), '±1.8%');
   assert.equal(said.get(512), "±18%, can't tell");

@@ -1,85 +1,65 @@
 /** Collects timing events per (model, context) and turns them into points whose lines add up to the median step. */
 import type { LineCost, ModuleCost, TimingPoint } from '../../shared/report.js';
 import { estimate, median } from '../stats/estimate.js';
+import { Cells, type Cell, type ControlSeries } from './cells.js';
 import type { PointEvent, ProfileEvent, SampleEvent } from './events.js';
-
-interface Cell {
-  readonly model: string;
-  readonly context: number;
-  point: PointEvent | null;
-  profile: ProfileEvent | null;
-  readonly main: SampleEvent[];
-  readonly control: SampleEvent[];
-}
 
 type Phases = { readonly forwardMs: number; readonly backwardMs: number; readonly optimizerMs: number };
 
 export class TimingTable {
-  readonly #cells = new Map<string, Cell>();
+  readonly #cells = new Cells<PointEvent, SampleEvent>();
+  readonly #profiles = new Map<Cell<PointEvent, SampleEvent>, ProfileEvent>();
 
   add(event: PointEvent | SampleEvent | ProfileEvent): void {
-    const key = `${event.context} ${event.model}`;
-    const cell = this.#cells.get(key) ?? {
-      model: event.model,
-      context: event.context,
-      point: null,
-      profile: null,
-      main: [],
-      control: [],
-    };
-    this.#cells.set(key, cell);
-    if (event.type === 'point') cell.point = event;
-    else if (event.type === 'profile') cell.profile = event;
-    else cell[event.series].push(event);
+    if (event.type === 'point') this.#cells.at(event).point = event;
+    else if (event.type === 'profile') this.#profiles.set(this.#cells.at(event), event);
+    else this.#cells.addSample(event);
   }
 
   /** One point per cell that has at least one sample. */
   points(peakFlopsPerSecond: number | null): TimingPoint[] {
-    return [...this.#cells.values()].flatMap((cell) =>
-      cell.point === null || cell.main.length === 0
-        ? []
-        : [timingPoint(cell, cell.point, peakFlopsPerSecond)],
-    );
+    return this.#cells.measured().map((cell) => {
+      const profile = this.#profiles.get(cell) ?? null;
+      return timingPoint(cell.point, cell.main, profile, peakFlopsPerSecond);
+    });
   }
 
-  /** Samples of the A/A control, round by round. */
-  controls(): { model: string; context: number; main: number[]; second: number[] }[] {
-    return [...this.#cells.values()]
-      .filter(({ control, main }) => control.length > 0 && main.length > 0)
-      .map(({ model, context, main, control }) => ({
-        model,
-        context,
-        main: main.map(({ ms }) => ms),
-        second: control.map(({ ms }) => ms),
-      }));
+  controls(): ControlSeries[] {
+    return this.#cells.controls(({ ms }) => ms);
   }
 }
 
-function timingPoint(cell: Cell, point: PointEvent, peak: number | null): TimingPoint {
-  const step = estimate(cell.main.map(({ ms }) => ms));
+function timingPoint(
+  point: PointEvent,
+  main: readonly SampleEvent[],
+  profile: ProfileEvent | null,
+  peak: number | null,
+): TimingPoint {
+  const { model, context, batch, precision, peakBytes, flops } = point;
+  const step = estimate(main.map(({ ms }) => ms));
   const phases = scaled(
     {
-      forwardMs: median(cell.main.map(({ forwardMs }) => forwardMs)),
-      backwardMs: median(cell.main.map(({ backwardMs }) => backwardMs)),
-      optimizerMs: median(cell.main.map(({ optimizerMs }) => optimizerMs)),
+      forwardMs: median(main.map(({ forwardMs }) => forwardMs)),
+      backwardMs: median(main.map(({ backwardMs }) => backwardMs)),
+      optimizerMs: median(main.map(({ optimizerMs }) => optimizerMs)),
     },
     step.median,
   );
-  const flopsPerSecond = (point.flops / step.median) * 1000;
+  const flopsPerSecond = (flops / step.median) * 1000;
   return {
-    model: cell.model,
-    context: cell.context,
-    batch: point.batch,
-    precision: point.precision,
+    model,
+    context,
+    batch,
+    precision,
     step,
     ...phases,
-    peakBytes: point.peakBytes,
-    tokensPerSecond: (point.batch * cell.context * 1000) / step.median,
-    flops: point.flops,
+    peakBytes,
+    tokensPerSecond: (batch * context * 1000) / step.median,
+    flops,
     flopsPerSecond,
     shareOfPeak: peak === null ? null : flopsPerSecond / peak,
-    lines: attribute(cell.profile?.lines ?? [], phases, step.median),
-    modules: attributeModules(cell.profile?.modules ?? [], phases),
+    lines: attribute(profile?.lines ?? [], phases, step.median),
+    modules: attributeModules(profile?.modules ?? [], phases),
   };
 }
 
