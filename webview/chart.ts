@@ -1,5 +1,8 @@
-/** The one user of chart.js. */
+/** The one user of chart.js, with the configurations of `chartBars.ts`. */
 import {
+  BarController,
+  BarElement,
+  CategoryScale,
   Chart,
   Legend,
   LinearScale,
@@ -14,135 +17,184 @@ import {
   type Plugin,
   type Scale,
 } from 'chart.js';
-import type { ChartAxis, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
+import { drawPoint } from 'chart.js/helpers';
+import { barConfiguration } from './chartBars.js';
+import type { BarSpec, ChartAxis, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
 import { element, fill } from './dom.js';
-import { readPalette, type Palette } from './theme.js';
+import { MARKERS, readPalette, seriesColour, type Palette } from './theme.js';
 import { linearRange, logRange, logTicks, tickText } from './ticks.js';
 
-Chart.register(Legend, LinearScale, LineController, LineElement, LogarithmicScale, PointElement, Tooltip);
+Chart.register(BarController, BarElement, CategoryScale, Legend, LinearScale, LineController, LineElement);
+Chart.register(LogarithmicScale, PointElement, Tooltip);
 
-const MARKERS = ['circle', 'rectRot', 'triangle', 'rect', 'star', 'crossRot'] as const;
 const FONT_STEP = 1;
 /** Pixels between the legend and the plot. */
 const LEGEND_GAP = 8;
+const BAND_ALPHA = 0.18;
 
 /** A chart on a canvas of its own; `update` as often as there is news, `recolour` when the theme changes. */
 export class ChartView {
   private readonly canvas = element('canvas', { role: 'img' });
   private readonly caption = element('figcaption', { class: 'small' });
   readonly element = element('figure', {}, element('div', { class: 'chart' }, this.canvas), this.caption);
-  private chart: Chart<'line', ChartPoint[]> | null = null;
-  private spec: ChartSpec | null = null;
+  private chart: Chart | null = null;
+  private spec: ChartSpec | BarSpec | null = null;
   private palette: Palette | null = null;
 
-  update(spec: ChartSpec): void {
+  update(spec: ChartSpec | BarSpec): void {
+    const same = this.spec !== null && 'bars' in this.spec === 'bars' in spec;
     this.spec = spec;
     this.canvas.setAttribute('aria-label', spec.description);
     fill(this.caption, ...spec.caption.map((line) => element('p', {}, line)));
     this.palette ??= readPalette();
-    const { data, options } = configuration(spec, this.palette);
-    if (this.chart === null) {
-      this.chart = new Chart(this.canvas, {
-        ...configuration(spec, this.palette),
-        plugins: [legendGap, this.whiskers(), this.marks()],
-      });
+    const made = configuration(spec, this.palette);
+    if (this.chart !== null && same) {
+      this.chart.data = made.data;
+      if (made.options !== undefined) this.chart.options = made.options;
+      this.chart.update('none');
       return;
     }
-    this.chart.data = data;
-    if (options !== undefined) this.chart.options = options;
-    this.chart.update('none');
+    this.chart?.destroy();
+    const drawn = (): Drawn => ({ spec: this.spec ?? spec, palette: this.palette ?? readPalette() });
+    this.chart = new Chart(this.canvas, { ...made, plugins: pluginsOf(spec, drawn) });
   }
 
   recolour(): void {
     this.palette = readPalette();
     if (this.spec !== null) this.update(this.spec);
   }
+}
 
-  /** Intervals of points. */
-  private whiskers(): Plugin<'line'> {
-    return {
-      id: 'whiskers',
-      afterDatasetsDraw: (chart) => {
-        const { ctx } = chart;
-        chart.data.datasets.forEach((dataset, index) => {
-          if (!chart.isDatasetVisible(index)) return;
-          const { x, y } = chart.scales;
-          if (x === undefined || y === undefined) return;
-          ctx.save();
-          ctx.strokeStyle = typeof dataset.borderColor === 'string' ? dataset.borderColor : 'currentColor';
-          ctx.lineWidth = 1.5;
-          for (const point of dataset.data as unknown as ChartPoint[]) {
-            if (point.interval === undefined || point.interval === null) continue;
-            const at = x.getPixelForValue(point.x);
-            const [low, high] = point.interval.map((value) => y.getPixelForValue(value));
-            if (low === undefined || high === undefined || Math.abs(low - high) < 2) continue;
-            ctx.beginPath();
-            for (const end of [low, high]) {
-              ctx.moveTo(at - 4, end);
-              ctx.lineTo(at + 4, end);
-            }
-            ctx.moveTo(at, low);
-            ctx.lineTo(at, high);
-            ctx.stroke();
-          }
-          ctx.restore();
-        });
-      },
-    };
-  }
+interface Drawn {
+  readonly spec: ChartSpec | BarSpec;
+  readonly palette: Palette;
+}
 
-  /** Where curves cross (line and interval), and the level of guessing. */
-  private marks(): Plugin<'line'> {
-    return {
-      id: 'marks',
-      beforeDatasetsDraw: (chart) => {
-        const { ctx, chartArea } = chart;
-        const { x, y } = chart.scales;
-        const { spec, palette } = this;
-        if (spec === null || palette === null || x === undefined || y === undefined) return;
-        ctx.save();
-        ctx.font = `${palette.fontSize - FONT_STEP}px ${palette.font}`;
-        ctx.fillStyle = palette.foreground;
-        ctx.strokeStyle = palette.foreground;
-        for (const [index, mark] of spec.marks.entries()) {
-          const at = x.getPixelForValue(mark.at);
-          if (!(at >= chartArea.left && at <= chartArea.right)) continue;
-          if (mark.interval !== null) {
-            const [from, to] = mark.interval.map((value) =>
-              Math.min(chartArea.right, Math.max(chartArea.left, x.getPixelForValue(value))),
-            );
-            ctx.globalAlpha = 0.12;
-            ctx.fillRect(from ?? at, chartArea.top, (to ?? at) - (from ?? at), chartArea.height);
-            ctx.globalAlpha = 1;
-          }
-          ctx.setLineDash([5, 4]);
-          ctx.beginPath();
-          ctx.moveTo(at, chartArea.top);
-          ctx.lineTo(at, chartArea.bottom);
-          ctx.stroke();
-          const width = ctx.measureText(mark.label).width;
-          const right = at + 6 + width <= chartArea.right;
-          ctx.textAlign = right ? 'left' : 'right';
-          ctx.fillText(mark.label, right ? at + 6 : at - 6, chartArea.top + 14 + 16 * index);
+function pluginsOf(spec: ChartSpec | BarSpec, drawn: () => Drawn): Plugin[] {
+  return 'bars' in spec ? [legendGap, barMarkers] : [legendGap, intervals, marks(drawn)];
+}
+
+/** Intervals of points: a band behind a line, a whisker at a point that stands alone. */
+const intervals: Plugin = {
+  id: 'intervals',
+  beforeDatasetsDraw: (chart) => {
+    const { ctx, chartArea } = chart;
+    const { x, y } = chart.scales;
+    if (x === undefined || y === undefined) return;
+    const across = (value: number): number => x.getPixelForValue(value);
+    const up = (value: number): number => y.getPixelForValue(Math.min(y.max, Math.max(y.min, value)));
+    chart.data.datasets.forEach((dataset, index) => {
+      if (!chart.isDatasetVisible(index)) return;
+      const points = (dataset.data as unknown as ChartPoint[]).flatMap(({ x: at, interval }) =>
+        interval === undefined || interval === null ? [] : [{ at, low: interval[0], high: interval[1] }],
+      );
+      const [first] = points;
+      if (first === undefined) return;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(chartArea.left, chartArea.top, chartArea.width, chartArea.height);
+      ctx.clip();
+      const colour = typeof dataset.borderColor === 'string' ? dataset.borderColor : 'currentColor';
+      ctx.strokeStyle = colour;
+      ctx.fillStyle = colour;
+      ctx.beginPath();
+      if (points.length === 1) {
+        ctx.lineWidth = 1.5;
+        for (const end of [first.low, first.high]) {
+          ctx.moveTo(across(first.at) - 4, up(end));
+          ctx.lineTo(across(first.at) + 4, up(end));
         }
-        if (spec.level !== null) {
-          const at = y.getPixelForValue(spec.level.at);
-          ctx.setLineDash([2, 3]);
-          ctx.beginPath();
-          ctx.moveTo(chartArea.left, at);
-          ctx.lineTo(chartArea.right, at);
-          ctx.stroke();
-          ctx.textAlign = 'right';
-          ctx.fillText(spec.level.label, chartArea.right - 4, at - 5);
+        ctx.moveTo(across(first.at), up(first.low));
+        ctx.lineTo(across(first.at), up(first.high));
+        ctx.stroke();
+      } else {
+        ctx.globalAlpha = BAND_ALPHA;
+        for (const { at, low } of points) ctx.lineTo(across(at), up(low));
+        for (const { at, high } of [...points].reverse()) ctx.lineTo(across(at), up(high));
+        ctx.closePath();
+        ctx.fill();
+      }
+      ctx.restore();
+    });
+  },
+};
+
+/** Markers of models on top of their bars, as on their lines. */
+const barMarkers: Plugin = {
+  id: 'barMarkers',
+  afterDatasetsDraw: (chart) => {
+    const tops = new Map<string, { x: number; y: number; index: number }>();
+    chart.data.datasets.forEach((dataset, index) => {
+      const stack = 'stack' in dataset ? dataset.stack : undefined;
+      for (const [category, bar] of chart.getDatasetMeta(index).data.entries())
+        if (typeof dataset.data[category] === 'number')
+          tops.set(`${category} ${stack}`, { x: bar.x, y: bar.y, index });
+    });
+    for (const { x, y, index } of tops.values()) {
+      const dataset = chart.data.datasets[index];
+      if (dataset === undefined || typeof dataset.borderColor !== 'string') continue;
+      chart.ctx.save();
+      chart.ctx.fillStyle = dataset.borderColor;
+      chart.ctx.strokeStyle = dataset.borderColor;
+      const pointStyle =
+        'pointStyle' in dataset ? (dataset.pointStyle as (typeof MARKERS)[number]) : 'circle';
+      drawPoint(chart.ctx, { pointStyle, radius: 4.5, borderWidth: 2 }, x, y - 8);
+      chart.ctx.restore();
+    }
+  },
+};
+
+/** Where curves cross (line and interval), and the level of guessing. */
+function marks(drawn: () => Drawn): Plugin {
+  return {
+    id: 'marks',
+    beforeDatasetsDraw: (chart) => {
+      const { ctx, chartArea } = chart;
+      const { x, y } = chart.scales;
+      const { spec, palette } = drawn();
+      if ('bars' in spec || x === undefined || y === undefined) return;
+      ctx.save();
+      ctx.font = `${palette.fontSize - FONT_STEP}px ${palette.font}`;
+      ctx.fillStyle = palette.foreground;
+      ctx.strokeStyle = palette.foreground;
+      for (const [index, mark] of spec.marks.entries()) {
+        const at = x.getPixelForValue(mark.at);
+        if (!(at >= chartArea.left && at <= chartArea.right)) continue;
+        if (mark.interval !== null) {
+          const [from, to] = mark.interval.map((value) =>
+            Math.min(chartArea.right, Math.max(chartArea.left, x.getPixelForValue(value))),
+          );
+          ctx.globalAlpha = 0.12;
+          ctx.fillRect(from ?? at, chartArea.top, (to ?? at) - (from ?? at), chartArea.height);
+          ctx.globalAlpha = 1;
         }
-        ctx.restore();
-      },
-    };
-  }
+        ctx.setLineDash([5, 4]);
+        ctx.beginPath();
+        ctx.moveTo(at, chartArea.top);
+        ctx.lineTo(at, chartArea.bottom);
+        ctx.stroke();
+        const width = ctx.measureText(mark.label).width;
+        const right = at + 6 + width <= chartArea.right;
+        ctx.textAlign = right ? 'left' : 'right';
+        ctx.fillText(mark.label, right ? at + 6 : at - 6, chartArea.top + 14 + 16 * index);
+      }
+      if (spec.level !== null) {
+        const at = y.getPixelForValue(spec.level.at);
+        ctx.setLineDash([2, 3]);
+        ctx.beginPath();
+        ctx.moveTo(chartArea.left, at);
+        ctx.lineTo(chartArea.right, at);
+        ctx.stroke();
+        ctx.textAlign = 'right';
+        ctx.fillText(spec.level.label, chartArea.right - 4, at - 5);
+      }
+      ctx.restore();
+    },
+  };
 }
 
 /** Keeps the legend off the topmost tick. */
-const legendGap: Plugin<'line'> = {
+const legendGap: Plugin = {
   id: 'legendGap',
   beforeInit: ({ legend }) => {
     if (legend === undefined) return;
@@ -163,7 +215,11 @@ function legendItems(chart: Chart): LegendItem[] {
   });
 }
 
-function configuration(spec: ChartSpec, palette: Palette): ChartConfiguration<'line', ChartPoint[]> {
+function configuration(spec: ChartSpec | BarSpec, palette: Palette): ChartConfiguration {
+  return 'bars' in spec ? barConfiguration(spec, palette) : lineConfiguration(spec, palette);
+}
+
+function lineConfiguration(spec: ChartSpec, palette: Palette): ChartConfiguration<'line', ChartPoint[]> {
   const font = { family: palette.font, size: palette.fontSize - FONT_STEP };
   const scale = (axis: ChartAxis, values: readonly number[]) => ({
     type: axis.log ? ('logarithmic' as const) : ('linear' as const),
@@ -244,7 +300,7 @@ function configuration(spec: ChartSpec, palette: Palette): ChartConfiguration<'l
 }
 
 function dataset(series: ChartSeries, palette: Palette): ChartDataset<'line', ChartPoint[]> {
-  const colour = palette.series[series.model % palette.series.length] ?? palette.foreground;
+  const colour = seriesColour(palette, series.model);
   const markers = series.markers ?? true;
   return {
     label: series.label,

@@ -3,7 +3,7 @@
 export interface ChartPoint {
   readonly x: number;
   readonly y: number;
-  /** Interval of y, drawn as a whisker. */
+  /** Interval of y, drawn as a band behind the line. */
   readonly interval?: readonly [number, number] | null;
 }
 
@@ -45,4 +45,23 @@ export interface ChartSpec {
   readonly marks: readonly ChartMark[];
   /** A level on the y axis, e.g. the score of guessing. */
   readonly level: { readonly at: number; readonly label: string } | null;
+}
+
+/** Stacked bars, grouped by category: one bar per model, its parts told apart by shade. */
+export interface BarSpec {
+  readonly description: string;
+  readonly caption: readonly string[];
+  readonly x: { readonly label: string; readonly categories: readonly string[] };
+  /** Linear: parts of a bar add up. */
+  readonly y: Omit<ChartAxis, 'log' | 'ticks'>;
+  /** What a bar is made of, lowest first. */
+  readonly parts: readonly string[];
+  readonly bars: readonly BarSeries[];
+}
+
+export interface BarSeries {
+  readonly label: string;
+  readonly model: number;
+  /** Values of the parts, by category; `null` where the model was not measured. */
+  readonly values: readonly (readonly number[] | null)[];
 }

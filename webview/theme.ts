@@ -15,6 +15,13 @@ export interface Palette {
 const STAND_IN = '#e8862e';
 const SERIES = ['blue', 'orange', 'green', 'purple', 'red', 'yellow'];
 
+/** Markers of models, in their order. */
+export const MARKERS = ['circle', 'rectRot', 'triangle', 'rect', 'star', 'crossRot'] as const;
+
+export function seriesColour({ series, foreground }: Palette, model: number): string {
+  return series[model % series.length] ?? foreground;
+}
+
 /** Reads the palette from the CSS variables of the page. */
 export function readPalette(): Palette {
   const style = getComputedStyle(document.body);

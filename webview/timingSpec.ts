@@ -1,18 +1,40 @@
 /** Timing in charts and tables: pure functions of the report. */
 import type { TimingMetric, View } from '../extension/shared/protocol.js';
-import type { Report, TimingPoint } from '../extension/shared/report.js';
+import type { Estimate, Report, TimingPoint } from '../extension/shared/report.js';
 import { bytes, count, flops, integer, milliseconds, percent, range } from '../extension/shared/units.js';
-import type { ChartSpec } from './chartSpec.js';
+import type { BarSpec, ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
-import { contextSpec, controlColumn, type Metric } from './contextSpec.js';
+import { contextsOf, contextSpec, controlColumn, modelLabels, type Metric } from './contextSpec.js';
 import type { Column } from './table.js';
 
-export const TIMING: Readonly<Record<TimingMetric, Metric<TimingPoint>>> = {
+/** Tokens that a step reads. */
+const tokens = ({ batch, context }: TimingPoint): number => batch * context;
+/** What becomes of a median and its interval; a falling function turns the ends around. */
+function estimated({ median, interval }: Estimate, of: (ms: number) => number) {
+  const ends = interval.map(of);
+  return { y: of(median), interval: [Math.min(...ends), Math.max(...ends)] as const };
+}
+
+/** Metrics drawn as lines; all but the parts of a step and memory cross where the times of steps do. */
+export const TIMING: Readonly<Record<Exclude<TimingMetric, 'phases'>, Metric<TimingPoint>>> = {
   step: {
     label: 'Training step',
     axis: 'Time of a training step',
     format: milliseconds,
-    value: ({ step }) => ({ y: step.median, interval: step.interval }),
+    value: ({ step }) => estimated(step, (ms) => ms),
+    crossovers: 'context',
+  },
+  perThousand: {
+    label: 'Time per 1,000 tokens',
+    axis: 'Milliseconds per 1,000 tokens',
+    format: milliseconds,
+    value: (point) => estimated(point.step, (ms) => (ms * 1000) / tokens(point)),
+    crossovers: 'context',
+  },
+  tokensPerSecond: {
+    label: 'Tokens per second',
+    format: count,
+    value: (point) => estimated(point.step, (ms) => (tokens(point) * 1000) / ms),
     crossovers: 'context',
   },
   forward: {
@@ -27,17 +49,23 @@ export const TIMING: Readonly<Record<TimingMetric, Metric<TimingPoint>>> = {
     format: milliseconds,
     value: ({ backwardMs }) => ({ y: backwardMs }),
   },
-  tokensPerSecond: {
-    label: 'Tokens per second',
-    format: count,
-    value: ({ tokensPerSecond }) => ({ y: tokensPerSecond }),
-  },
   peakBytes: { label: 'Peak memory', format: bytes, value: ({ peakBytes }) => ({ y: peakBytes }) },
 };
 
-/** The chart of one metric against context; crossovers are marked on the time of the whole step. */
-export function timingSpec(report: Report, view: View): ChartSpec {
-  const metric = TIMING[view.timingMetric];
+const PHASES_LABEL = 'Forward, backward, optimizer';
+
+/** What can be shown, by name. */
+export const timingLabel = (metric: TimingMetric): string =>
+  metric === 'phases' ? PHASES_LABEL : TIMING[metric].label;
+
+/** What the tab shows: lines of a metric, or the bars of phases. */
+export function timingChart(report: Report, view: View): ChartSpec | BarSpec {
+  return view.timingMetric === 'phases' ? phaseSpec(report) : timingSpec(report, view, view.timingMetric);
+}
+
+/** The chart of one metric against context. */
+export function timingSpec(report: Report, view: View, shown: keyof typeof TIMING): ChartSpec {
+  const metric = TIMING[shown];
   return contextSpec(report, {
     points: report.timing,
     metric,
@@ -46,6 +74,28 @@ export function timingSpec(report: Report, view: View): ChartSpec {
     logX: view.timingLogX,
     logY: view.timingLogY,
   });
+}
+
+/** What a step is made of, as stacked bars: contexts side by side, a bar per model. */
+export function phaseSpec(report: Report): BarSpec {
+  const labels = modelLabels(report);
+  const contexts = contextsOf(report.timing);
+  const bars = labels.map((label, model) => ({
+    label,
+    model,
+    values: contexts.map((context) => {
+      const point = report.timing.find((one) => one.model === label && one.context === context);
+      return point === undefined ? null : [point.forwardMs, point.backwardMs, point.optimizerMs];
+    }),
+  }));
+  return {
+    description: `Forward, backward and optimizer time of a training step at each context length for ${labels.join(', ')}; the table below has the numbers.`,
+    caption: conditions(report, report.tokensPerStep),
+    x: { label: 'Context (tokens)', categories: contexts.map(integer) },
+    y: { label: 'Time of a training step', format: milliseconds },
+    parts: ['Forward', 'Backward', 'Optimizer'],
+    bars: bars.filter(({ values }) => values.some((value) => value !== null)),
+  };
 }
 
 /** Columns of the table; the A/A control stands beside the context it was measured at. */
@@ -71,6 +121,10 @@ const TIMING_COLUMNS: readonly Column<TimingPoint>[] = [
   { title: 'Backward', text: ({ backwardMs }) => milliseconds(backwardMs) },
   { title: 'Optimizer', text: ({ optimizerMs }) => milliseconds(optimizerMs) },
   { title: 'Tokens/s', text: ({ tokensPerSecond }) => count(tokensPerSecond) },
+  {
+    title: 'Per 1,000 tokens',
+    text: (point) => milliseconds((point.step.median * 1000) / tokens(point)),
+  },
   { title: 'Peak memory', text: ({ peakBytes }) => bytes(peakBytes) },
   { title: 'Rate', text: ({ flopsPerSecond }) => `${flops(flopsPerSecond)}/s` },
   {

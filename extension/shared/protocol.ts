@@ -6,7 +6,15 @@ import type { Report } from './report.js';
 
 export const TABS = ['timing', 'decode', 'loss', 'eval'] as const;
 export type Tab = (typeof TABS)[number];
-export const TIMING_METRICS = ['step', 'forward', 'backward', 'tokensPerSecond', 'peakBytes'] as const;
+export const TIMING_METRICS = [
+  'step',
+  'tokensPerSecond',
+  'perThousand',
+  'phases',
+  'forward',
+  'backward',
+  'peakBytes',
+] as const;
 export type TimingMetric = (typeof TIMING_METRICS)[number];
 export const DECODE_METRICS = [
   'token',

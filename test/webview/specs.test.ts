@@ -8,13 +8,13 @@ import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js
 import { conditions } from '../../webview/conditions.js';
 import { opaque } from '../../webview/theme.js';
 import { linearRange, logRange, logTicks, tickText } from '../../webview/ticks.js';
-import { timingColumns, timingSpec } from '../../webview/timingSpec.js';
+import { phaseSpec, timingChart, timingColumns, timingSpec } from '../../webview/timingSpec.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
 
 test('timing: a series per model in the order of the report, and the crossover only on the whole step', () => {
-  const spec = timingSpec(report, DEFAULT_VIEW);
+  const spec = timingSpec(report, DEFAULT_VIEW, 'step');
   assert.deepEqual(
     spec.series.map(({ label, model, points }) => [label, model, points.length]),
     [
@@ -25,11 +25,35 @@ test('timing: a series per model in the order of the report, and the crossover o
   assert.deepEqual(spec.x.ticks, [128, 256, 512, 1024, 2048, 4096]);
   assert.equal(spec.marks.length, 1);
   assert.equal(spec.marks[0]?.label, 'crossover at 1,300 (1,200-1,500)');
-  assert.deepEqual(timingSpec(report, { ...DEFAULT_VIEW, timingMetric: 'forward' }).marks, []);
+  assert.deepEqual(timingSpec(report, DEFAULT_VIEW, 'forward').marks, []);
+});
+
+test('timing: rates carry the interval of the step, and cross where the step does', () => {
+  const [first] = report.timing;
+  for (const metric of ['tokensPerSecond', 'perThousand'] as const) {
+    const spec = timingSpec(report, DEFAULT_VIEW, metric);
+    const { y, interval } = spec.series[0]!.points[0]!;
+    assert.ok(interval !== null && interval !== undefined && interval[0] < y && y < interval[1], metric);
+    assert.equal(spec.marks[0]?.at, 1340);
+  }
+  const thousand = timingSpec(report, DEFAULT_VIEW, 'perThousand').series[0]!.points[0]!.y;
+  assert.ok(Math.abs(thousand - (first!.step.median * 1000) / 4096) < 1e-9);
+  assert.deepEqual(timingSpec(report, DEFAULT_VIEW, 'peakBytes').marks, []);
+});
+
+test('timing: the phases of a step are stacked per model and add up to it; what was not measured is no bar', () => {
+  const missing = report.timing.filter(({ model, context }) => model !== 'RWKV-7' || context !== 256);
+  const spec = phaseSpec({ ...report, timing: missing });
+  assert.deepEqual(spec.x.categories, ['128', '256', '512', '1,024', '2,048', '4,096']);
+  assert.deepEqual(spec.parts, ['Forward', 'Backward', 'Optimizer']);
+  assert.equal(spec.bars[1]?.values[1], null);
+  const sum = spec.bars[0]!.values[0]!.reduce((total, part) => total + part, 0);
+  assert.ok(Math.abs(sum - report.timing[0]!.step.median) < 1e-9);
+  assert.ok('bars' in timingChart(report, { ...DEFAULT_VIEW, timingMetric: 'phases' }));
 });
 
 test('a plot names kernel, width, head size, precision and tokens per step', () => {
-  const { caption } = timingSpec(report, DEFAULT_VIEW);
+  const { caption } = timingSpec(report, DEFAULT_VIEW, 'step');
   assert.deepEqual(caption, [
     'GPT-2: width 384; 6 × fused attention, 6 heads of 64',
     'RWKV-7: width 384; 6 × chunked WKV-7, 6 heads of 64',
@@ -89,7 +113,7 @@ test('ticks carry no zeros that say nothing, and a linear axis ends where its va
 test('timing: a model keeps its colour while another has no measurements yet', () => {
   const half = { ...report, timing: report.timing.filter(({ model }) => model === 'RWKV-7') };
   assert.deepEqual(
-    timingSpec(half, DEFAULT_VIEW).series.map(({ model }) => model),
+    timingSpec(half, DEFAULT_VIEW, 'step').series.map(({ model }) => model),
     [1],
   );
 });

@@ -2,7 +2,7 @@
 import type { View } from '../../extension/shared/protocol.js';
 import type { Control, Crossover, Report } from '../../extension/shared/report.js';
 import { ChartView } from '../chart.js';
-import type { ChartSpec } from '../chartSpec.js';
+import type { BarSpec, ChartSpec } from '../chartSpec.js';
 import { contextRows, controlSentences, type Measurement } from '../contextSpec.js';
 import { element, fill } from '../dom.js';
 import type { ReportView, ViewContext } from '../reportView.js';
@@ -20,7 +20,9 @@ export interface ContextTab<M extends string, T extends Measurement> {
   readonly axis: Crossover['axis'];
   readonly points: (report: Report) => readonly T[];
   readonly control: (report: Report) => readonly Control[];
-  readonly spec: (report: Report, view: View) => ChartSpec;
+  readonly spec: (report: Report, view: View) => ChartSpec | BarSpec;
+  /** What is drawn linearly whatever is chosen. */
+  readonly linear?: (view: View) => boolean;
   readonly caption: string;
   readonly columns: (report: Report) => readonly Column<T>[];
   /** Said while there is nothing to show. */
@@ -64,6 +66,9 @@ export function contextView<M extends string, T extends Measurement>(
       metric.set(tab.metric(view));
       logX.set(view[tab.keys.logX]);
       logY.set(view[tab.keys.logY]);
+      const linear = tab.linear?.(view) === true;
+      logX.element.hidden = linear;
+      logY.element.hidden = linear;
       const rows = contextRows(report, tab.points(report));
       content.hidden = rows.length === 0;
       empty.hidden = rows.length > 0;

@@ -3,7 +3,7 @@ import { TIMING_METRICS } from '../../extension/shared/protocol.js';
 import { element } from '../dom.js';
 import { hotLines } from '../hotLines.js';
 import type { ReportView, ViewContext } from '../reportView.js';
-import { TIMING, timingColumns, timingSpec } from '../timingSpec.js';
+import { timingColumns, timingLabel, timingChart } from '../timingSpec.js';
 import { contextView } from './context.js';
 
 export function timingView(context: ViewContext): ReportView {
@@ -12,13 +12,14 @@ export function timingView(context: ViewContext): ReportView {
     context,
     {
       name: 'Timing',
-      metrics: TIMING_METRICS.map((value) => ({ value, label: TIMING[value].label })),
+      metrics: TIMING_METRICS.map((value) => ({ value, label: timingLabel(value) })),
       keys: { metric: 'timingMetric', logX: 'timingLogX', logY: 'timingLogY' },
       metric: (view) => view.timingMetric,
       axis: 'context',
       points: (report) => report.timing,
       control: (report) => report.control,
-      spec: timingSpec,
+      spec: timingChart,
+      linear: (view) => view.timingMetric === 'phases',
       caption: 'Timing of whole training steps',
       columns: timingColumns,
       empty: (status) =>
