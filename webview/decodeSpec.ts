@@ -1,10 +1,10 @@
 /** Decoding in charts and tables: pure functions of the report. */
 import type { DecodeMetric, View } from '../extension/shared/protocol.js';
 import type { DecodePoint, Estimate, Report } from '../extension/shared/report.js';
-import { bytes, count, integer, milliseconds, range } from '../extension/shared/units.js';
+import { bytes, count, integer, milliseconds } from '../extension/shared/units.js';
 import type { ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
-import { contextSpec, controlColumn, type Metric } from './contextSpec.js';
+import { contextSpec, controlColumn, intervalMs, number, type Metric } from './contextSpec.js';
 import type { Column } from './table.js';
 
 const estimated = ({ median, interval }: Estimate) => ({ y: median, interval });
@@ -43,29 +43,31 @@ export function decodeSpec(report: Report, view: View): ChartSpec {
   });
 }
 
-const INTERVAL_HINT = 'Bootstrap interval of the median';
-
 /** Columns of the table; the A/A control stands beside the context it was measured at. */
 export function decodeColumns(report: Report): Column<DecodePoint>[] {
   return [
     { title: 'Model', text: ({ model }) => model, words: true },
-    { title: 'Context', text: ({ context }) => integer(context) },
-    { title: 'Token', text: ({ token }) => milliseconds(token.median), hint: 'Median of the samples' },
-    { title: '95% interval', text: ({ token }) => range(token.interval, milliseconds), hint: INTERVAL_HINT },
+    { title: 'Context', ...number(({ context }) => context, integer) },
+    {
+      title: 'Token',
+      ...number(({ token }) => token.median, milliseconds, 'ms'),
+      hint: 'Median of the samples',
+    },
+    { title: '95% interval', ...intervalMs(({ token }) => token.interval) },
     ...controlColumn<DecodePoint>(report.decodeControl),
-    { title: 'Tokens/s', text: ({ tokensPerSecond }) => count(tokensPerSecond) },
+    { title: 'Tokens/s', ...number(({ tokensPerSecond }) => tokensPerSecond, count) },
     {
       title: 'State',
-      text: ({ stateBytes }) => bytes(stateBytes),
+      ...number(({ stateBytes }) => stateBytes, bytes, 'bytes'),
       hint: 'What must be kept of the context: keys and values, or recurrent states',
     },
-    { title: 'Prompt', text: ({ prompt }) => milliseconds(prompt.median), hint: 'Time to read the context' },
     {
-      title: 'Prompt, 95%',
-      text: ({ prompt }) => range(prompt.interval, milliseconds),
-      hint: INTERVAL_HINT,
+      title: 'Prompt',
+      ...number(({ prompt }) => prompt.median, milliseconds, 'ms'),
+      hint: 'Time to read the context',
     },
-    { title: 'Prompt tokens/s', text: ({ promptTokensPerSecond }) => count(promptTokensPerSecond) },
-    { title: 'Samples', text: ({ token }) => integer(token.samples.length) },
+    { title: 'Prompt, 95%', ...intervalMs(({ prompt }) => prompt.interval) },
+    { title: 'Prompt tokens/s', ...number(({ promptTokensPerSecond }) => promptTokensPerSecond, count) },
+    { title: 'Samples', ...number(({ token }) => token.samples.length, integer) },
   ];
 }

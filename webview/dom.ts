@@ -32,11 +32,24 @@ function setAttributes(target: Element, attributes: Readonly<Record<string, stri
   }
 }
 
-/** Replaces the children of an element unless they are the same already, so that live updates do not flicker. */
+/**
+ * Replaces the children of an element unless they are the same already, so that live updates do not flicker. The keyboard
+ * stays on what has the same `data-focus`, and what was scrolled sideways stays so.
+ */
 export function fill(target: Element, ...children: readonly Child[]): void {
   const next = children.map((child) => (typeof child === 'string' ? document.createTextNode(child) : child));
   const same =
     next.length === target.childNodes.length &&
     next.every((node, index) => node.isEqualNode(target.childNodes.item(index)));
-  if (!same) target.replaceChildren(...next);
+  if (same) return;
+  const focused = target.contains(document.activeElement)
+    ? document.activeElement?.getAttribute('data-focus')
+    : null;
+  const scrolled = [...target.querySelectorAll('.scroll')].map(({ scrollLeft }) => scrollLeft);
+  target.replaceChildren(...next);
+  target.querySelectorAll('.scroll').forEach((element, index) => {
+    element.scrollLeft = scrolled[index] ?? 0;
+  });
+  for (const held of target.querySelectorAll<HTMLElement>('[data-focus]'))
+    if (held.dataset['focus'] === focused) held.focus({ preventScroll: true });
 }

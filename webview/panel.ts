@@ -10,6 +10,7 @@ import type { Report } from '../extension/shared/report.js';
 import { duration } from '../extension/shared/units.js';
 import { element, fill } from './dom.js';
 import { host } from './host.js';
+import { setOutlet } from './outlet.js';
 import './panel.css';
 import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
@@ -23,6 +24,15 @@ import { timingView } from './views/timing.js';
 const send = (message: PanelMessage): void => {
   host.postMessage(message);
 };
+
+setOutlet({
+  copy: (text) => {
+    send({ type: 'copy', text });
+  },
+  save: (file) => {
+    send({ type: 'save', file });
+  },
+});
 
 let report: Report | null = null;
 let view: View | null = null;

@@ -1,6 +1,8 @@
 /** The HTML report: everything of the panel one below the other, without VS Code. */
 import { DEFAULT_VIEW, isReport, type View } from '../extension/shared/protocol.js';
+import { browserOutlet } from './browserOutlet.js';
 import { element } from './dom.js';
+import { setOutlet } from './outlet.js';
 import { plainControls } from './plainControls.js';
 import './report.css';
 import type { ViewContext } from './reportView.js';
@@ -13,6 +15,8 @@ import { timingView } from './views/timing.js';
 
 const report: unknown = JSON.parse(document.getElementById('report')?.textContent ?? 'null');
 const root = document.getElementById('root') ?? document.body;
+
+setOutlet(browserOutlet);
 
 if (isReport(report)) {
   let view: View = DEFAULT_VIEW;

@@ -1,10 +1,18 @@
 /** Timing in charts and tables: pure functions of the report. */
 import type { TimingMetric, View } from '../extension/shared/protocol.js';
 import type { Estimate, Report, TimingPoint } from '../extension/shared/report.js';
-import { bytes, count, flops, integer, milliseconds, percent, range } from '../extension/shared/units.js';
+import { bytes, count, flops, integer, milliseconds, percent } from '../extension/shared/units.js';
 import type { BarSpec, ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
-import { contextsOf, contextSpec, controlColumn, modelLabels, type Metric } from './contextSpec.js';
+import {
+  contextsOf,
+  contextSpec,
+  controlColumn,
+  intervalMs,
+  modelLabels,
+  number,
+  type Metric,
+} from './contextSpec.js';
 import type { Column } from './table.js';
 
 /** Tokens that a step reads. */
@@ -110,28 +118,32 @@ export function timingColumns(report: Report): Column<TimingPoint>[] {
 
 const TIMING_COLUMNS: readonly Column<TimingPoint>[] = [
   { title: 'Model', text: ({ model }) => model, words: true },
-  { title: 'Context', text: ({ context }) => integer(context) },
-  { title: 'Step', text: ({ step }) => milliseconds(step.median), hint: 'Median of the samples' },
-  {
-    title: '95% interval',
-    text: ({ step }) => range(step.interval, milliseconds),
-    hint: 'Bootstrap interval of the median',
-  },
-  { title: 'Forward', text: ({ forwardMs }) => milliseconds(forwardMs) },
-  { title: 'Backward', text: ({ backwardMs }) => milliseconds(backwardMs) },
-  { title: 'Optimizer', text: ({ optimizerMs }) => milliseconds(optimizerMs) },
-  { title: 'Tokens/s', text: ({ tokensPerSecond }) => count(tokensPerSecond) },
+  { title: 'Context', ...number(({ context }) => context, integer) },
+  { title: 'Step', ...number(({ step }) => step.median, milliseconds, 'ms'), hint: 'Median of the samples' },
+  { title: '95% interval', ...intervalMs(({ step }) => step.interval) },
+  { title: 'Forward', ...number(({ forwardMs }) => forwardMs, milliseconds, 'ms') },
+  { title: 'Backward', ...number(({ backwardMs }) => backwardMs, milliseconds, 'ms') },
+  { title: 'Optimizer', ...number(({ optimizerMs }) => optimizerMs, milliseconds, 'ms') },
+  { title: 'Tokens/s', ...number(({ tokensPerSecond }) => tokensPerSecond, count) },
   {
     title: 'Per 1,000 tokens',
-    text: (point) => milliseconds((point.step.median * 1000) / tokens(point)),
+    ...number((point) => (point.step.median * 1000) / tokens(point), milliseconds, 'ms'),
   },
-  { title: 'Peak memory', text: ({ peakBytes }) => bytes(peakBytes) },
-  { title: 'Rate', text: ({ flopsPerSecond }) => `${flops(flopsPerSecond)}/s` },
+  { title: 'Peak memory', ...number(({ peakBytes }) => peakBytes, bytes, 'bytes') },
+  {
+    title: 'Rate',
+    ...number(
+      ({ flopsPerSecond }) => flopsPerSecond,
+      (rate) => `${flops(rate)}/s`,
+      'FLOP/s',
+    ),
+  },
   {
     title: 'Of peak',
     text: ({ shareOfPeak }) => (shareOfPeak === null ? '-' : percent(shareOfPeak)),
+    value: ({ shareOfPeak }) => shareOfPeak,
     hint: 'Share of the matrix-product rate measured in this run',
   },
-  { title: 'Batch', text: ({ batch }) => integer(batch) },
-  { title: 'Samples', text: ({ step }) => integer(step.samples.length) },
+  { title: 'Batch', ...number(({ batch }) => batch, integer) },
+  { title: 'Samples', ...number(({ step }) => step.samples.length, integer) },
 ];

@@ -8,6 +8,7 @@ import { guarded, sentence } from '../host/log.js';
 import { namesLine } from '../host/lineCosts.js';
 import { webviewOptions, webviewPage } from '../host/page.js';
 import { rootOfRun } from '../host/runs.js';
+import { saveFile } from '../host/saveFile.js';
 import type { Services } from '../host/services.js';
 import {
   DEFAULT_VIEW,
@@ -185,6 +186,12 @@ class OpenPanel implements Disposable {
         return;
       case 'openLine':
         await this.openLine(message.file, message.line);
+        return;
+      case 'copy':
+        await vscode.env.clipboard.writeText(message.text);
+        return;
+      case 'save':
+        await saveFile(message.file, this.shownFolder);
         return;
       default:
         never(message);

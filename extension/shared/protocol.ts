@@ -70,7 +70,23 @@ export type PanelMessage =
   | { readonly type: 'view'; readonly view: View }
   | { readonly type: 'cancel' }
   | { readonly type: 'exportHtml' }
-  | { readonly type: 'openLine'; readonly file: string; readonly line: number };
+  | { readonly type: 'openLine'; readonly file: string; readonly line: number }
+  /** Text for the clipboard. */
+  | { readonly type: 'copy'; readonly text: string }
+  /** A file that a person saves where they like. */
+  | { readonly type: 'save'; readonly file: SavedFile };
+
+/** A chart or its numbers. */
+export interface SavedFile {
+  readonly kind: 'png' | 'csv';
+  /** What it is called unless a person says otherwise: no path, and the suffix of its kind. */
+  readonly name: string;
+  /** The text of a CSV file, Base64 of a PNG. */
+  readonly data: string;
+}
+
+/** Characters that a page may have copied or saved at once. */
+export const MOST_CHARACTERS = 20_000_000;
 
 /** What the panel keeps between reloads of the window. */
 export interface PanelState {
@@ -151,7 +167,40 @@ export function parsePanelMessage(value: unknown): PanelMessage | null {
   }
   if (type === 'openLine' && typeof file === 'string' && Number.isSafeInteger(line) && Number(line) >= 1)
     return { type, file, line: Number(line) };
+  const { text } = value;
+  if (type === 'copy' && typeof text === 'string' && text.length <= MOST_CHARACTERS) return { type, text };
+  if (type === 'save') {
+    const saved = parseSavedFile(value['file']);
+    return saved === null ? null : { type, file: saved };
+  }
   return null;
+}
+
+/** The first bytes of every PNG, in Base64. */
+const PNG_START = 'iVBORw0KGgo';
+
+function parseSavedFile(value: unknown): SavedFile | null {
+  if (!isFields(value)) return null;
+  const { kind, name, data } = value;
+  if (!isOneOf(kind, ['png', 'csv']) || typeof name !== 'string' || typeof data !== 'string') return null;
+  if (!isFileName(name) || !name.endsWith(`.${kind}`) || data.length > MOST_CHARACTERS) return null;
+  if (kind === 'png' && !(data.startsWith(PNG_START) && /^[A-Za-z0-9+/]*={0,2}$/.test(data))) return null;
+  return { kind, name, data };
+}
+
+/** A name without a path, a hidden file or a character that a file system refuses. */
+function isFileName(name: string): boolean {
+  return name.length <= 120 && /^[\p{L}\p{N}][\p{L}\p{N} ,._()+-]*$/u.test(name);
+}
+
+/** A name for a file out of words a person chose. */
+export function fileNameOf(words: string, kind: SavedFile['kind']): string {
+  const safe = words
+    .replace(/[^\p{L}\p{N} ,._()+-]+/gu, '-')
+    .replace(/^[^\p{L}\p{N}]+/u, '')
+    .slice(0, 100)
+    .trim();
+  return `${safe === '' ? 'chart' : safe}.${kind}`;
 }
 
 /** What the panel kept, or `null`. */

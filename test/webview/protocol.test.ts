@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   DEFAULT_VIEW,
+  fileNameOf,
+  MOST_CHARACTERS,
   parseHostMessage,
   parsePanelMessage,
   parsePanelState,
@@ -36,6 +38,9 @@ test('messages of the panel are refused unless every field fits', () => {
     { type: 'exportHtml' },
     { type: 'view', view: DEFAULT_VIEW },
     { type: 'openLine', file: '/m.py', line: 3 },
+    { type: 'copy', text: 'a,b' },
+    { type: 'save', file: { kind: 'csv', name: 'GPT-2 and RWKV-7.csv', data: 'a,b' } },
+    { type: 'save', file: { kind: 'png', name: 'x.png', data: 'iVBORw0KGgoAAA==' } },
   ])
     assert.deepEqual(parsePanelMessage(good), good);
   for (const bad of [
@@ -44,6 +49,14 @@ test('messages of the panel are refused unless every field fits', () => {
     { type: 'openLine', line: 1 },
     { type: 'view', view: { ...DEFAULT_VIEW, lossLogX: 'yes' } },
     { type: 'run', command: 'x' },
+    { type: 'copy', text: 7 },
+    { type: 'copy', text: 'x'.repeat(MOST_CHARACTERS + 1) },
+    { type: 'save', file: { kind: 'csv', name: '../x.csv', data: '' } },
+    { type: 'save', file: { kind: 'csv', name: '.csv', data: '' } },
+    { type: 'save', file: { kind: 'csv', name: 'x.png', data: '' } },
+    { type: 'save', file: { kind: 'png', name: 'x.png', data: 'R0lGODlh' } },
+    { type: 'save', file: { kind: 'png', name: 'x.png', data: 'iVBORw0KGgo<script>' } },
+    { type: 'save', file: { kind: 'sh', name: 'x.sh', data: '' } },
     undefined,
   ])
     assert.equal(parsePanelMessage(bad), null);
@@ -65,4 +78,17 @@ test('a run opens on the tab shown last, unless it has nothing there', () => {
   assert.equal(tabFor({ ...report, timing: [], evals: [] }, 'eval'), 'decode');
   assert.equal(tabFor({ ...report, timing: [], decode: [], evals: [] }, 'eval'), 'loss');
   assert.equal(tabFor({ ...report, timing: [], decode: [], loss: [], evals: [] }, 'loss'), 'timing');
+});
+
+test('a file is named after what a person called it, whatever stands in it', () => {
+  for (const [words, name] of [
+    ['GPT-2 and RWKV-7', 'GPT-2 and RWKV-7.csv'],
+    ['../../etc/passwd', 'etc-passwd.csv'],
+    ['Net (<img src=x>.py), Loss', 'Net (-img src-x-.py), Loss.csv'],
+    ['///', 'chart.csv'],
+    ['x'.repeat(500), `${'x'.repeat(100)}.csv`],
+  ] as const) {
+    assert.equal(fileNameOf(words, 'csv'), name);
+    assert.notEqual(parsePanelMessage({ type: 'save', file: { kind: 'csv', name, data: '' } }), null);
+  }
 });

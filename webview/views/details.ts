@@ -6,8 +6,12 @@ import { table, type Column } from '../table.js';
 
 const MODEL_COLUMNS: readonly Column<ModelInfo>[] = [
   { title: 'Model', text: ({ label }) => label, words: true },
-  { title: 'Parameters', text: ({ parameters }) => count(parameters) },
-  { title: 'Of these embeddings', text: ({ embeddingParameters }) => count(embeddingParameters) },
+  { title: 'Parameters', text: ({ parameters }) => count(parameters), value: ({ parameters }) => parameters },
+  {
+    title: 'Of these embeddings',
+    text: ({ embeddingParameters }) => count(embeddingParameters),
+    value: ({ embeddingParameters }) => embeddingParameters,
+  },
   { title: 'Source', text: ({ source }) => source.replace(/^.*[/\\](?=[^/\\]*::)/, ''), words: true },
 ];
 

@@ -1,6 +1,6 @@
 /** Timing: step time against context, the crossover in words, the table, and the lines that cost most. */
 import { TIMING_METRICS } from '../../extension/shared/protocol.js';
-import { element } from '../dom.js';
+import { element, fill } from '../dom.js';
 import { hotLines } from '../hotLines.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { timingColumns, timingLabel, timingChart } from '../timingSpec.js';
@@ -32,7 +32,7 @@ export function timingView(context: ViewContext): ReportView {
     {
       element: lines,
       update: (report) => {
-        hotLines(lines, report, context.openLine);
+        fill(lines, ...hotLines(report, context.openLine));
       },
     },
   );
