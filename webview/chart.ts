@@ -20,9 +20,13 @@ import {
 import { drawPoint } from 'chart.js/helpers';
 import { barConfiguration } from './chartBars.js';
 import type { BarSpec, ChartAxis, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
+import { denseLines, hoverPoints } from './denseLines.js';
 import { element, fill } from './dom.js';
+import { verticalRange, wholeRange } from './lineRange.js';
 import { MARKERS, readPalette, seriesColour, type Palette } from './theme.js';
-import { linearRange, logRange, logTicks, tickText } from './ticks.js';
+import { logRange, logTicks, tickText } from './ticks.js';
+import type { AxisRange } from './zoom.js';
+import { ZoomTools } from './zoomTools.js';
 
 Chart.register(BarController, BarElement, CategoryScale, Legend, LinearScale, LineController, LineElement);
 Chart.register(LogarithmicScale, PointElement, Tooltip);
@@ -36,18 +40,43 @@ const BAND_ALPHA = 0.18;
 export class ChartView {
   private readonly canvas = element('canvas', { role: 'img' });
   private readonly caption = element('figcaption', { class: 'small' });
-  readonly element = element('figure', {}, element('div', { class: 'chart' }, this.canvas), this.caption);
+  private readonly zoom = new ZoomTools({
+    surface: this.canvas,
+    axis: () => {
+      const spec = zoomable(this.spec);
+      const all = spec === null ? null : wholeRange(spec);
+      return all === null ? null : { all, log: spec?.x.log === true };
+    },
+    area: () => {
+      const { left = 0, right = 1 } = this.chart?.chartArea ?? {};
+      return { left, width: right - left };
+    },
+    show: (range, resting) => {
+      this.look(range, resting);
+    },
+  });
+  readonly element = element(
+    'figure',
+    {},
+    element('div', { class: 'chart' }, this.canvas),
+    this.zoom.element,
+    this.caption,
+  );
   private chart: Chart | null = null;
   private spec: ChartSpec | BarSpec | null = null;
   private palette: Palette | null = null;
 
   update(spec: ChartSpec | BarSpec): void {
     const same = this.spec !== null && 'bars' in this.spec === 'bars' in spec;
+    const [before, after] = [zoomable(this.spec), zoomable(spec)];
+    if (before?.x.label !== after?.x.label || before?.x.log !== after?.x.log) this.zoom.forget();
     this.spec = spec;
+    this.zoom.element.hidden = after === null;
+    this.canvas.tabIndex = after === null ? -1 : 0;
     this.canvas.setAttribute('aria-label', spec.description);
     fill(this.caption, ...spec.caption.map((line) => element('p', {}, line)));
     this.palette ??= readPalette();
-    const made = configuration(spec, this.palette);
+    const made = configuration(spec, this.palette, this.zoom.shown);
     if (this.chart !== null && same) {
       this.chart.data = made.data;
       if (made.options !== undefined) this.chart.options = made.options;
@@ -59,10 +88,32 @@ export class ChartView {
     this.chart = new Chart(this.canvas, { ...made, plugins: pluginsOf(spec, drawn) });
   }
 
+  /** Shows a part of the horizontal axis; while it moves, without the points that a pointer rests on. */
+  private look(range: AxisRange | null, resting: boolean): void {
+    const { chart } = this;
+    const spec = zoomable(this.spec);
+    const shown = spec === null ? null : (range ?? wholeRange(spec));
+    const { x, y } = chart?.options.scales ?? {};
+    if (chart === null || spec === null || shown === null || x === undefined || y === undefined) return;
+    Object.assign(x, shown);
+    Object.assign(y, verticalRange(spec, shown) ?? {});
+    spec.series.forEach(({ curve }, index) => {
+      const dataset = chart.data.datasets[index];
+      if (curve === undefined || dataset === undefined) return;
+      dataset.data = resting ? hoverPoints(curve, shown, spec.x.log) : [];
+    });
+    chart.update('none');
+  }
+
   recolour(): void {
     this.palette = readPalette();
     if (this.spec !== null) this.update(this.spec);
   }
+}
+
+/** The chart where its horizontal axis can be zoomed. */
+function zoomable(spec: ChartSpec | BarSpec | null): ChartSpec | null {
+  return spec === null || 'bars' in spec || spec.zoom !== true ? null : spec;
 }
 
 interface Drawn {
@@ -71,7 +122,15 @@ interface Drawn {
 }
 
 function pluginsOf(spec: ChartSpec | BarSpec, drawn: () => Drawn): Plugin[] {
-  return 'bars' in spec ? [legendGap, barMarkers] : [legendGap, intervals, marks(drawn)];
+  return 'bars' in spec ? [legendGap, barMarkers] : [legendGap, intervals, dense(drawn), marks(drawn)];
+}
+
+/** Lines of many points. */
+function dense(drawn: () => Drawn): Plugin {
+  return denseLines(() => {
+    const { spec } = drawn();
+    return 'bars' in spec ? null : spec;
+  });
 }
 
 /** Intervals of points: a band behind a line, a whisker at a point that stands alone. */
@@ -215,11 +274,21 @@ function legendItems(chart: Chart): LegendItem[] {
   });
 }
 
-function configuration(spec: ChartSpec | BarSpec, palette: Palette): ChartConfiguration {
-  return 'bars' in spec ? barConfiguration(spec, palette) : lineConfiguration(spec, palette);
+function configuration(
+  spec: ChartSpec | BarSpec,
+  palette: Palette,
+  zoom: AxisRange | null,
+): ChartConfiguration {
+  return 'bars' in spec ? barConfiguration(spec, palette) : lineConfiguration(spec, palette, zoom);
 }
 
-function lineConfiguration(spec: ChartSpec, palette: Palette): ChartConfiguration<'line', ChartPoint[]> {
+function lineConfiguration(
+  spec: ChartSpec,
+  palette: Palette,
+  zoom: AxisRange | null,
+): ChartConfiguration<'line', ChartPoint[]> {
+  const shown = zoom ?? wholeRange(spec);
+  const vertical = shown === null ? null : verticalRange(spec, shown);
   const font = { family: palette.font, size: palette.fontSize - FONT_STEP };
   const scale = (axis: ChartAxis, values: readonly number[]) => ({
     type: axis.log ? ('logarithmic' as const) : ('linear' as const),
@@ -246,11 +315,17 @@ function lineConfiguration(spec: ChartSpec, palette: Palette): ChartConfiguratio
       : {}),
   });
   const points = spec.series.flatMap((series) => series.points);
-  const xs = points.map(({ x }) => x);
   const ys = points.flatMap(({ y, interval }) => [y, ...(interval ?? [])]);
   return {
     type: 'line',
-    data: { datasets: spec.series.map((series) => dataset(series, palette)) },
+    data: {
+      datasets: spec.series.map((series) => ({
+        ...dataset(series, palette),
+        ...(series.curve === undefined || shown === null
+          ? {}
+          : { data: hoverPoints(series.curve, shown, spec.x.log) }),
+      })),
+    },
     options: {
       animation: false,
       responsive: true,
@@ -258,7 +333,7 @@ function lineConfiguration(spec: ChartSpec, palette: Palette): ChartConfiguratio
       parsing: false,
       normalized: true,
       interaction: { mode: 'nearest', axis: 'x', intersect: false },
-      scales: { x: { ...scale(spec.x, xs), ...(spec.x.log ? {} : linearRange(xs)) }, y: scale(spec.y, ys) },
+      scales: { x: { ...scale(spec.x, []), ...shown }, y: { ...scale(spec.y, ys), ...vertical } },
       plugins: {
         legend: {
           position: 'top',
@@ -286,10 +361,9 @@ function lineConfiguration(spec: ChartSpec, palette: Palette): ChartConfiguratio
               first === undefined ? '' : `${spec.x.label}: ${spec.x.format(first.parsed.x ?? NaN)}`,
             label: (item) => {
               const point = item.raw as ChartPoint;
+              const ends = point.interval ?? point.within ?? null;
               const interval =
-                point.interval === undefined || point.interval === null
-                  ? ''
-                  : ` (${spec.y.format(point.interval[0])} to ${spec.y.format(point.interval[1])})`;
+                ends === null ? '' : ` (${spec.y.format(ends[0])} to ${spec.y.format(ends[1])})`;
               return `${item.dataset.label ?? ''}: ${spec.y.format(point.y)}${interval}`;
             },
           },
@@ -313,5 +387,6 @@ function dataset(series: ChartSeries, palette: Palette): ChartDataset<'line', Ch
     pointRadius: markers ? 4.5 : 0,
     pointHoverRadius: markers ? 6 : 4,
     pointHitRadius: 8,
+    showLine: series.curve === undefined,
   };
 }

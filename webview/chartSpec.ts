@@ -5,6 +5,19 @@ export interface ChartPoint {
   readonly y: number;
   /** Interval of y, drawn as a band behind the line. */
   readonly interval?: readonly [number, number] | null;
+  /** Ends of the band around a point of a dense curve. */
+  readonly within?: readonly [number, number];
+}
+
+/** A line of many points by columns, of which as much is drawn as can be seen. */
+export interface DenseCurve {
+  /** Ascending. */
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  /** As measured, where `y` is smoothed: fine and pale behind it. */
+  readonly raw: Float64Array | null;
+  /** Lowest and highest around `y`. */
+  readonly band: { readonly low: Float64Array; readonly high: Float64Array } | null;
 }
 
 export interface ChartSeries {
@@ -12,6 +25,8 @@ export interface ChartSeries {
   /** Which model this is: decides colour and marker, so that colour alone never tells models apart. */
   readonly model: number;
   readonly points: readonly ChartPoint[];
+  /** In place of `points`. */
+  readonly curve?: DenseCurve;
   readonly dashed?: boolean;
   /** Markers at points; lines of many points have none. */
   readonly markers?: boolean;
@@ -45,6 +60,8 @@ export interface ChartSpec {
   readonly marks: readonly ChartMark[];
   /** A level on the y axis, e.g. the score of guessing. */
   readonly level: { readonly at: number; readonly label: string } | null;
+  /** The horizontal axis can be zoomed and moved. */
+  readonly zoom?: boolean;
 }
 
 /** Stacked bars, grouped by category: one bar per model, its parts told apart by shade. */

@@ -11,6 +11,7 @@ import { duration } from '../extension/shared/units.js';
 import { element, fill } from './dom.js';
 import { host } from './host.js';
 import { setOutlet } from './outlet.js';
+import { LossStore } from './lossStore.js';
 import './panel.css';
 import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
@@ -36,6 +37,7 @@ setOutlet({
 
 let report: Report | null = null;
 let view: View | null = null;
+const losses = new LossStore();
 
 const context: ViewContext = {
   controls: toolkitControls,
@@ -45,6 +47,7 @@ const context: ViewContext = {
     send({ type: 'view', view });
     render(report, view);
   },
+  losses: (shown) => losses.of(shown),
   openLine: (file, line) => {
     send({ type: 'openLine', file, line });
   },
@@ -117,17 +120,34 @@ function render(current: Report, shown: View): void {
   details(foot, current);
 }
 
+let asked = false;
+
+/** Renders once for all that has arrived until the next frame. */
+function requestRender(): void {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    if (report !== null && view !== null) render(report, view);
+  });
+}
+
 window.addEventListener('message', (event: MessageEvent<unknown>) => {
   const news = parseHostMessage(event.data);
   if (news === null) return;
-  page.hidden = news.type !== 'report';
-  empty.hidden = news.type === 'report';
+  page.hidden = news.type === 'empty';
+  empty.hidden = news.type !== 'empty';
   switch (news.type) {
     case 'report':
       report = news.report;
+      losses.keep(report);
       view = news.view;
       host.setState({ folder: news.folder });
       render(report, view);
+      return;
+    case 'losses':
+      if (news.id === report?.id) losses.add(news.curve, news.from, news.rows);
+      requestRender();
       return;
     case 'empty':
       fill(empty, news.message);

@@ -1,4 +1,5 @@
 /** The HTML report: everything of the panel one below the other, without VS Code. */
+import { columnsOf } from '../extension/shared/lossColumns.js';
 import { DEFAULT_VIEW, isReport, type View } from '../extension/shared/protocol.js';
 import { browserOutlet } from './browserOutlet.js';
 import { element } from './dom.js';
@@ -26,6 +27,7 @@ if (isReport(report)) {
       view = { ...view, ...change };
       update();
     },
+    losses: ({ loss }) => loss.map(({ points }) => columnsOf(points)),
     openLine: null,
   };
   const sections = [

@@ -73,7 +73,7 @@ export function trainDocument(report: Report): object {
     environment,
     models,
     losses: loss,
-    crossovers: report.crossovers.filter(({ axis }) => axis === 'tokens' || axis === 'seconds'),
+    crossovers: report.crossovers.filter(({ axis }) => ['tokens', 'seconds', 'flops'].includes(axis)),
     notes,
     problems,
   };

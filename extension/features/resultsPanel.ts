@@ -7,8 +7,9 @@ import { Replaceable, Store, type Disposable } from '../host/disposable.js';
 import { guarded, sentence } from '../host/log.js';
 import { namesLine } from '../host/lineCosts.js';
 import { webviewOptions, webviewPage } from '../host/page.js';
-import { rootOfRun } from '../host/runs.js';
 import { saveFile } from '../host/saveFile.js';
+import { LossSender } from '../host/lossSender.js';
+import { rootOfRun, type RunReport } from '../host/runs.js';
 import type { Services } from '../host/services.js';
 import {
   DEFAULT_VIEW,
@@ -20,6 +21,7 @@ import {
   type PanelMessage,
   type View,
 } from '../shared/protocol.js';
+import { withoutPoints } from '../shared/lossColumns.js';
 import type { Report } from '../shared/report.js';
 import { tabFor } from '../shared/tabFor.js';
 
@@ -90,7 +92,10 @@ export function registerResultsPanel(services: Services): ResultsPanel {
 class OpenPanel implements Disposable {
   private readonly store = new Store();
   private shownFolder: string | null = null;
-  private message: HostMessage | null = null;
+  /** What is shown: a run, or why there is none. */
+  private shown: RunReport | string | null = null;
+  /** Which losses the page has. */
+  private readonly losses = new LossSender();
   private timer: NodeJS.Timeout | undefined;
   private listening = false;
 
@@ -137,14 +142,14 @@ class OpenPanel implements Disposable {
 
   empty(message: string): void {
     this.panel.title = 'Crossover';
-    this.message = { type: 'empty', message };
+    this.shown = message;
     this.send();
   }
 
   update(report: Report): void {
     if (this.shownFolder === null) return;
     this.panel.title = `Crossover: ${report.title}`;
-    this.message = { type: 'report', folder: this.shownFolder, report, view: this.view };
+    this.shown = { folder: this.shownFolder, report };
     if (report.status !== 'running') this.send();
     else
       this.timer ??= setTimeout(() => {
@@ -157,7 +162,6 @@ class OpenPanel implements Disposable {
   }
 
   private async choose(view: View): Promise<void> {
-    if (this.message?.type === 'report') this.message = { ...this.message, view };
     await this.services.context.workspaceState.update(VIEW_KEY, view);
   }
 
@@ -165,7 +169,18 @@ class OpenPanel implements Disposable {
   private send(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.listening && this.message !== null) void this.panel.webview.postMessage(this.message);
+    if (!this.listening || this.shown === null) return;
+    if (typeof this.shown === 'string') {
+      this.post({ type: 'empty', message: this.shown });
+      return;
+    }
+    const { folder, report } = this.shown;
+    this.post({ type: 'report', folder, report: withoutPoints(report), view: this.view });
+    for (const message of this.losses.next(report)) this.post(message);
+  }
+
+  private post(message: HostMessage): void {
+    void this.panel.webview.postMessage(message);
   }
 
   private async receive(message: PanelMessage): Promise<void> {
@@ -173,6 +188,7 @@ class OpenPanel implements Disposable {
     switch (message.type) {
       case 'ready':
         this.listening = true;
+        this.losses.forget();
         this.send();
         return;
       case 'view':
@@ -182,7 +198,8 @@ class OpenPanel implements Disposable {
         if (this.shownFolder !== null) await runs.cancel(this.shownFolder);
         return;
       case 'exportHtml':
-        if (this.message?.type === 'report') await exportHtml(this.message.folder, this.message.report);
+        if (typeof this.shown !== 'string' && this.shown !== null)
+          await exportHtml(this.shown.folder, this.shown.report);
         return;
       case 'openLine':
         await this.openLine(message.file, message.line);
@@ -200,13 +217,13 @@ class OpenPanel implements Disposable {
 
   /** Opens a line the shown report names; a page cannot have any other file opened. */
   private async openLine(file: string, line: number): Promise<void> {
-    const { message } = this;
-    if (message?.type !== 'report' || !namesLine(message.report, file, line)) {
+    const { shown } = this;
+    if (shown === null || typeof shown === 'string' || !namesLine(shown.report, file, line)) {
       this.services.log.warn(`Refused to open ${file}:${line}, which the report shown does not name.`);
       return;
     }
     const position = new vscode.Position(line - 1, 0);
-    const place = path.resolve(rootOfRun(message.folder), file);
+    const place = path.resolve(rootOfRun(shown.folder), file);
     await vscode.window.showTextDocument(vscode.Uri.file(place), {
       viewColumn: vscode.ViewColumn.One,
       selection: new vscode.Range(position, position),

@@ -2,6 +2,7 @@
  * What the results panel and the extension host say to each other. The host owns the truth: the panel can be rebuilt
  * from one `report` message at any time. Both sides validate what they receive; unknown messages are refused.
  */
+import { LOSS_COLUMN_NAMES, type LossColumns } from './lossColumns.js';
 import type { Report } from './report.js';
 
 export const TABS = ['timing', 'decode', 'loss', 'eval'] as const;
@@ -24,8 +25,13 @@ export const DECODE_METRICS = [
   'promptTokensPerSecond',
 ] as const;
 export type DecodeMetric = (typeof DECODE_METRICS)[number];
-export const LOSS_AXES = ['tokens', 'seconds', 'step'] as const;
+export const LOSS_AXES = ['tokens', 'seconds', 'flops', 'step'] as const;
 export type LossAxis = (typeof LOSS_AXES)[number];
+export const LOSS_UNITS = ['nats', 'bitsPerByte'] as const;
+export type LossUnit = (typeof LOSS_UNITS)[number];
+/** Steps that a moving average reaches back over; 1 is none. */
+export const LOSS_SMOOTHINGS = ['1', '10', '100', '1000'] as const;
+export type LossSmoothing = (typeof LOSS_SMOOTHINGS)[number];
 
 /** What the reader has chosen to look at. */
 export interface View {
@@ -37,6 +43,10 @@ export interface View {
   readonly decodeLogX: boolean;
   readonly decodeLogY: boolean;
   readonly lossAxis: LossAxis;
+  readonly lossUnit: LossUnit;
+  readonly lossSmoothing: LossSmoothing;
+  /** A curve for every seed instead of their mean and band. */
+  readonly lossSeeds: boolean;
   readonly lossLogX: boolean;
   readonly lossLogY: boolean;
   /** One option for all charts of the tab. */
@@ -52,6 +62,9 @@ export const DEFAULT_VIEW: View = {
   decodeLogX: true,
   decodeLogY: false,
   lossAxis: 'tokens',
+  lossUnit: 'nats',
+  lossSmoothing: '1',
+  lossSeeds: false,
   lossLogX: false,
   lossLogY: false,
   evalLogX: false,
@@ -59,8 +72,19 @@ export const DEFAULT_VIEW: View = {
 
 /** Host to panel. */
 export type HostMessage =
-  /** The whole state; `folder` names the run, so that the panel can be restored after a reload. */
+  /**
+   * The whole state but for training losses, of which each curve has its last; `folder` names the run, so that the panel
+   * can be restored after a reload.
+   */
   | { readonly type: 'report'; readonly folder: string; readonly report: Report; readonly view: View }
+  /** Training losses of one curve from row `from` on, which the rows before have reached; a few of these follow a report. */
+  | {
+      readonly type: 'losses';
+      readonly id: string;
+      readonly curve: string;
+      readonly from: number;
+      readonly rows: LossColumns;
+    }
   /** There is no run to show; `message` says why and what to do. */
   | { readonly type: 'empty'; readonly message: string };
 
@@ -107,16 +131,19 @@ function isOneOf<T extends string>(value: unknown, choices: readonly T[]): value
 export function parseView(value: unknown): View | null {
   if (!isFields(value)) return null;
   const { tab, timingMetric, timingLogX, timingLogY, decodeMetric, decodeLogX, decodeLogY } = value;
-  const { lossAxis, lossLogX, lossLogY, evalLogX } = value;
+  const { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY, evalLogX } = value;
   if (!isOneOf(tab, TABS) || !isOneOf(lossAxis, LOSS_AXES)) return null;
   if (!isOneOf(timingMetric, TIMING_METRICS) || !isOneOf(decodeMetric, DECODE_METRICS)) return null;
   if (typeof timingLogX !== 'boolean' || typeof timingLogY !== 'boolean') return null;
   if (typeof decodeLogX !== 'boolean' || typeof decodeLogY !== 'boolean') return null;
+  if (!isOneOf(lossUnit, LOSS_UNITS) || !isOneOf(lossSmoothing, LOSS_SMOOTHINGS)) return null;
+  if (typeof lossSeeds !== 'boolean') return null;
   if (typeof lossLogX !== 'boolean' || typeof lossLogY !== 'boolean' || typeof evalLogX !== 'boolean')
     return null;
   const timing = { timingMetric, timingLogX, timingLogY };
   const decode = { decodeMetric, decodeLogX, decodeLogY };
-  return { tab, ...timing, ...decode, lossAxis, lossLogX, lossLogY, evalLogX };
+  const loss = { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY };
+  return { tab, ...timing, ...decode, ...loss, evalLogX };
 }
 
 const REPORT_LISTS = [
@@ -145,6 +172,21 @@ export function isReport(value: unknown): value is Report {
   );
 }
 
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** Equally long columns of numbers. */
+function isColumns(value: unknown): value is LossColumns {
+  if (!isFields(value)) return false;
+  const columns = LOSS_COLUMN_NAMES.map((name) => value[name]);
+  const [first] = columns;
+  return columns.every(
+    (column) =>
+      column instanceof Float64Array && first instanceof Float64Array && column.length === first.length,
+  );
+}
+
 /** A message from the host, or `null` when it is not one. */
 export function parseHostMessage(value: unknown): HostMessage | null {
   if (!isFields(value)) return null;
@@ -152,6 +194,9 @@ export function parseHostMessage(value: unknown): HostMessage | null {
   const view = parseView(value['view']);
   if (type === 'report' && typeof folder === 'string' && isReport(report) && view !== null)
     return { type, folder, report, view };
+  const { id, curve, from, rows } = value;
+  if (type === 'losses' && typeof id === 'string' && typeof curve === 'string')
+    return isCount(from) && isColumns(rows) ? { type, id, curve, from, rows } : null;
   if (type === 'empty' && typeof message === 'string') return { type, message };
   return null;
 }

@@ -72,7 +72,7 @@ export interface Crossover {
   readonly before: string;
   readonly after: string;
   /** `context`: of training steps; `decode`: the context of decoded tokens. */
-  readonly axis: 'context' | 'decode' | 'tokens' | 'seconds';
+  readonly axis: 'context' | 'decode' | 'tokens' | 'seconds' | 'flops';
   /** `null`: the curves do not cross in the measured range. */
   readonly at: number | null;
   readonly interval: readonly [number, number] | null;
@@ -91,7 +91,14 @@ export interface LossPoint {
 export interface LossCurve {
   readonly model: string;
   readonly seed: number;
+  /** In the order of the steps; the list grows while the run goes on. */
   readonly points: readonly LossPoint[];
+  /** Training FLOPs per token as the compiler counts them (whole steps); `null` in runs that do not say. */
+  readonly flopsPerToken: number | null;
+  /** Bytes of text per token of the training text: 1 where every byte is a token; `null` in runs that do not say. */
+  readonly bytesPerToken: number | null;
+  /** Only the extremes of a longer curve are left. */
+  readonly thinned?: boolean;
   readonly heldOut: readonly (LossPoint & { readonly bitsPerByte: number | null })[];
 }
 

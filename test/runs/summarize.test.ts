@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunEvent } from '../../extension/core/runs/events.js';
 import type { RunRecord } from '../../extension/core/runs/record.js';
-import { summarize } from '../../extension/core/runs/summarize.js';
+import { Summary, summarize } from '../../extension/core/runs/summarize.js';
 
 const record: RunRecord = {
   version: 1,
@@ -146,4 +146,56 @@ test('held-out losses cross in tokens, and one seed is not enough to be sure', (
 test('events of a kind this reader does not know are passed over', () => {
   const unknown = { type: 'thought', words: 1 } as unknown as RunEvent;
   assert.equal(summarize(record, [unknown, point('A', 256), sample('A', 256, 10)]).timing.length, 1);
+});
+
+test('losses cross at equal FLOPs where the compiler has counted them, and a run that does not say opens', () => {
+  const heldOut = (model: string, loss: readonly number[]): RunEvent[] =>
+    loss.map((value, index) => ({
+      type: 'heldOut',
+      model,
+      seed: 1,
+      step: index,
+      tokens: index * 1000,
+      seconds: index,
+      loss: value,
+      bitsPerByte: null,
+    }));
+  const counted = (model: string, flopsPerToken: number): RunEvent => ({
+    type: 'training',
+    model,
+    seed: 1,
+    flopsPerToken,
+    bytesPerToken: 1,
+  });
+  const losses = [...heldOut('A', [5, 4, 3, 2.5, 2.4]), ...heldOut('B', [5, 4.5, 3.5, 2.4, 2])];
+  const older = summarize(record, losses);
+  assert.equal(older.loss[0]?.flopsPerToken, null);
+  assert.deepEqual(
+    older.crossovers.map(({ axis }) => axis),
+    ['tokens', 'seconds'],
+  );
+  const report = summarize(record, [counted('A', 1e9), counted('B', 2e9), ...losses]);
+  assert.deepEqual(
+    report.loss.map(({ flopsPerToken, bytesPerToken }) => [flopsPerToken, bytesPerToken]),
+    [
+      [1e9, 1],
+      [2e9, 1],
+    ],
+  );
+  const found = report.crossovers.find(({ axis }) => axis === 'flops');
+  assert.match(found!.sentence, /up to 4.00 TFLOP of training: A is at a lower loss/);
+});
+
+test('a summary takes events as they come, and a report of before is not changed by those after', () => {
+  const summary = new Summary();
+  summary.add(point('A', 256));
+  for (const ms of [100, 101, 99, 100, 102]) summary.add(sample('A', 256, ms));
+  const before = summary.report(record);
+  summary.add(point('B', 256));
+  for (const ms of [50, 51, 49, 50, 52]) summary.add(sample('B', 256, ms));
+  assert.equal(before.timing.length, 1);
+  assert.deepEqual(before.crossovers, []);
+  const after = summary.report(record);
+  assert.equal(after.timing.length, 2);
+  assert.match(after.crossovers[0]!.sentence, /^B is faster/);
 });

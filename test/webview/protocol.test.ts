@@ -10,7 +10,10 @@ import {
   parsePanelState,
   parseView,
 } from '../../extension/shared/protocol.js';
+import { columnsOf, curveKey } from '../../extension/shared/lossColumns.js';
 import { tabFor } from '../../extension/shared/tabFor.js';
+import { LossSender } from '../../extension/host/lossSender.js';
+import { LossStore } from '../../webview/lossStore.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
@@ -29,6 +32,51 @@ test('messages of the host survive the way, and anything else is refused', () =>
     { type: 'reset' },
   ])
     assert.equal(parseHostMessage(bad), null);
+});
+
+test('losses come by equally long columns of numbers, from a row on', () => {
+  const rows = columnsOf(report.loss[0]!.points);
+  const message = { type: 'losses', id: report.id, curve: curveKey(report.loss[0]!), from: 0, rows };
+  assert.deepEqual(parseHostMessage(structuredClone(message)), message);
+  for (const bad of [
+    { ...message, from: -1 },
+    { ...message, from: 0.5 },
+    { ...message, id: 3 },
+    { ...message, rows: { ...rows, loss: rows.loss.subarray(1) } },
+    { ...message, rows: { ...rows, loss: [...rows.loss] } },
+    { ...message, rows: null },
+  ])
+    assert.equal(parseHostMessage(bad), null);
+});
+
+test('every loss is sent once while a run goes on, and all of them to a page that begins anew', () => {
+  const sender = new LossSender();
+  const store = new LossStore();
+  store.keep(report);
+  const send = (upTo: number): number => {
+    const now = {
+      ...report,
+      loss: report.loss.map((one) => ({ ...one, points: one.points.slice(0, upTo) })),
+    };
+    let rows = 0;
+    for (const message of sender.next(now)) {
+      rows += message.rows.loss.length;
+      store.add(message.curve, message.from, message.rows);
+    }
+    return rows;
+  };
+  assert.deepEqual([send(10), send(10), send(25), send(100)], [20, 0, 30, 150]);
+  const whole = report.loss.map(({ points }) => columnsOf(points));
+  const kept = (): object[] =>
+    store.of(report).map(({ step, tokens, seconds, loss }) => ({ step, tokens, seconds, loss }));
+  assert.deepEqual(kept(), whole);
+  store.add(curveKey(report.loss[0]!), 50, whole[0]!);
+  assert.deepEqual(kept(), whole, 'rows that come twice are passed over');
+  sender.forget();
+  assert.equal(send(100), 200);
+  assert.deepEqual(kept(), whole);
+  store.keep({ ...report, id: 'another' });
+  assert.equal(store.of(report)[0]!.loss.length, 0);
 });
 
 test('messages of the panel are refused unless every field fits', () => {

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { DEFAULT_VIEW } from '../../extension/shared/protocol.js';
 import { contextRows, controlSentences } from '../../webview/contextSpec.js';
 import { decodeColumns, decodeSpec } from '../../webview/decodeSpec.js';
-import { evalSpecs, LOSS_COLUMNS, lossSpec } from '../../webview/learningSpec.js';
+import { columnsOf } from '../../extension/shared/lossColumns.js';
+import { evalSpecs } from '../../webview/evalSpec.js';
+import { lossSpec } from '../../webview/lossSpec.js';
 import { conditions } from '../../webview/conditions.js';
 import { opaque } from '../../webview/theme.js';
 import { linearRange, logRange, logTicks, tickText } from '../../webview/ticks.js';
@@ -59,7 +61,14 @@ test('a plot names kernel, width, head size, precision and tokens per step', () 
     'RWKV-7: width 384; 6 × chunked WKV-7, 6 heads of 64',
     '4,096 tokens per step · fp32 · A processor · 2 threads · avx512',
   ]);
-  assert.match(lossSpec(report, DEFAULT_VIEW).caption.at(-1) ?? '', /^2,048 tokens per step · fp32/);
+  assert.match(
+    lossSpec(
+      report,
+      DEFAULT_VIEW,
+      report.loss.map(({ points }) => columnsOf(points)),
+    ).caption.at(-1) ?? '',
+    /^2,048 tokens per step · fp32/,
+  );
   assert.match(evalSpecs(report, DEFAULT_VIEW)[0]?.spec.caption.join() ?? '', /heads of 64.*fp32/);
   const [model] = report.models;
   const older = { ...model!, width: undefined, mixers: undefined } as unknown as typeof model;
@@ -87,12 +96,6 @@ test('decode: a series per model, growing state beside constant, the crossover o
   const texts = decodeColumns(report).map(({ title, text }) => `${title}: ${text(row!)}`);
   for (const wanted of ['Model: GPT-2', 'Context: 256', 'A/A control: ±2.0%', 'Prompt: 102 ms', 'Samples: 5'])
     assert.ok(texts.includes(wanted), texts.join(', '));
-});
-
-test('loss: one seed is no crossover', () => {
-  const crossovers = report.crossovers.map((item) => ({ ...item, interval: null }));
-  const [mark] = lossSpec({ ...report, crossovers }, DEFAULT_VIEW).marks;
-  assert.equal(mark?.label, 'curves cross at 150,000, one seed');
 });
 
 test('ticks carry no zeros that say nothing, and a linear axis ends where its values do', () => {
@@ -142,27 +145,6 @@ test('timing: a busy machine is said beside the numbers of its context', () => {
   const [first, second] = controlSentences(noisy.control);
   assert.match(first!, /a difference inside this is no difference\.$/);
   assert.match(second!, /the machine was busy, and a difference inside ±18% can't be told\.$/);
-});
-
-test('loss: training and held-out series on the chosen axis, crossovers of that axis only', () => {
-  const byTokens = lossSpec(report, DEFAULT_VIEW);
-  assert.equal(byTokens.series.length, 4);
-  assert.equal(byTokens.series[0]?.points.at(-1)?.x, 204_800);
-  assert.equal(byTokens.marks.length, 1);
-  const bySeconds = lossSpec(report, { ...DEFAULT_VIEW, lossAxis: 'seconds', lossLogX: true });
-  assert.equal(bySeconds.marks.length, 0);
-  assert.ok(Math.abs((bySeconds.series[0]?.points.at(-1)?.x ?? 0) - 42) < 1e-9);
-});
-
-test('loss: a value that is not a number is left out of the chart', () => {
-  const [curve] = report.loss;
-  const broken = {
-    ...curve!,
-    points: [...curve!.points, { step: 101, tokens: 1e6, seconds: 50, loss: NaN }],
-  };
-  const spec = lossSpec({ ...report, loss: [broken] }, DEFAULT_VIEW);
-  assert.equal(spec.series[0]?.points.length, curve!.points.length);
-  assert.equal(LOSS_COLUMNS.find(({ title }) => title === 'Training loss')?.text(broken), '-');
 });
 
 test('eval: one chart per task, with the level of guessing', () => {

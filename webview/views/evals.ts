@@ -1,7 +1,7 @@
 /** Evals: one chart per task, score against training tokens, with the score of guessing. */
 import { ChartView } from '../chart.js';
 import { element, fill } from '../dom.js';
-import { EVAL_COLUMNS, evalSpecs } from '../learningSpec.js';
+import { EVAL_COLUMNS, evalSpecs } from '../evalSpec.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { table } from '../table.js';
 

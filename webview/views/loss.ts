@@ -1,20 +1,50 @@
-/** Loss: training and held-out loss against tokens, seconds or steps. */
-import { LOSS_AXES } from '../../extension/shared/protocol.js';
+/** Loss: training and held-out loss against tokens, seconds, FLOPs or steps. */
+import { LOSS_AXES, LOSS_SMOOTHINGS, LOSS_UNITS } from '../../extension/shared/protocol.js';
 import { ChartView } from '../chart.js';
 import { element, fill } from '../dom.js';
-import { LOSS_COLUMNS, LOSS_LABELS, lossSpec } from '../learningSpec.js';
+import {
+  LOSS_COLUMNS,
+  LOSS_LABELS,
+  LOSS_UNIT_LABELS,
+  lossChoices,
+  lossCrossings,
+  lossSpec,
+  possibleView,
+  SMOOTHING_LABELS,
+} from '../lossSpec.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { table } from '../table.js';
 
-export function lossView({ controls, choose }: ViewContext): ReportView {
+export function lossView({ controls, choose, losses }: ViewContext): ReportView {
   const chart = new ChartView();
-  const axis = controls.select(
-    'Against',
-    LOSS_AXES.map((value) => ({ value, label: LOSS_LABELS[value] })),
-    (lossAxis) => {
-      choose({ lossAxis });
+  const axisOf = (axes: readonly (typeof LOSS_AXES)[number][]) =>
+    controls.select(
+      'Against',
+      axes.map((value) => ({ value, label: LOSS_LABELS[value] })),
+      (lossAxis) => {
+        choose({ lossAxis });
+      },
+    );
+  // Two lists: one of them is shown, by whether the run has counted FLOPs.
+  const axis = axisOf(LOSS_AXES);
+  const fewer = axisOf(LOSS_AXES.filter((value) => value !== 'flops'));
+  const unit = controls.select(
+    'Loss in',
+    LOSS_UNITS.map((value) => ({ value, label: LOSS_UNIT_LABELS[value] })),
+    (lossUnit) => {
+      choose({ lossUnit });
     },
   );
+  const smoothing = controls.select(
+    'Smoothing',
+    LOSS_SMOOTHINGS.map((value) => ({ value, label: SMOOTHING_LABELS[value] })),
+    (lossSmoothing) => {
+      choose({ lossSmoothing });
+    },
+  );
+  const seeds = controls.checkbox('Every seed', (lossSeeds) => {
+    choose({ lossSeeds });
+  });
   const logX = controls.checkbox('Log horizontal', (lossLogX) => {
     choose({ lossLogX });
   });
@@ -24,10 +54,11 @@ export function lossView({ controls, choose }: ViewContext): ReportView {
   const sentences = element('div', { class: 'sentences', 'aria-live': 'polite' });
   const small = element('div', { class: 'small' });
   const numbers = element('div');
+  const all = [axis, fewer, unit, smoothing, seeds, logX, logY].map((control) => control.element);
   const content = element(
     'div',
     {},
-    element('div', { class: 'controls' }, axis.element, logX.element, logY.element),
+    element('div', { class: 'controls' }, ...all),
     chart.element,
     small,
     numbers,
@@ -38,8 +69,19 @@ export function lossView({ controls, choose }: ViewContext): ReportView {
     recolour: () => {
       chart.recolour();
     },
-    update: (report, view) => {
+    update: (report, asked) => {
+      const view = possibleView(report, asked);
+      const choices = lossChoices(report);
+      axis.element.hidden = !choices.flops;
+      fewer.element.hidden = choices.flops;
+      unit.element.hidden = !choices.bitsPerByte;
+      seeds.element.hidden = !choices.seeds;
+      smoothing.element.hidden = !choices.smoothing;
       axis.set(view.lossAxis);
+      fewer.set(view.lossAxis);
+      unit.set(view.lossUnit);
+      smoothing.set(view.lossSmoothing);
+      seeds.set(view.lossSeeds);
       logX.set(view.lossLogX);
       logY.set(view.lossLogY);
       content.hidden = report.loss.length === 0;
@@ -50,12 +92,10 @@ export function lossView({ controls, choose }: ViewContext): ReportView {
           : 'No model was trained in this run: run Crossover: Compare Architectures... and tick Loss.';
       fill(
         sentences,
-        ...report.crossovers
-          .filter((crossing) => crossing.axis === view.lossAxis)
-          .map(({ sentence }) => element('p', {}, sentence)),
+        ...lossCrossings(report, view.lossAxis).map(({ sentence }) => element('p', {}, sentence)),
       );
       if (report.loss.length === 0) return;
-      chart.update(lossSpec(report, view));
+      chart.update(lossSpec(report, view, losses(report)));
       const data = report.environment?.dataDescription ?? null;
       const hash = report.environment?.dataHash ?? null;
       fill(

@@ -220,6 +220,7 @@ const SUBJECTS = {
   decode: 'Time per token',
   tokens: 'Loss after equal tokens',
   seconds: 'Loss after equal time',
+  flops: 'Loss after equal FLOPs',
 } as const;
 
 /** The result, in sentences. */

@@ -21,6 +21,8 @@ export interface TokenStream {
   readonly heldOut: Int32Array;
   /** Bytes of text per token of the held-out part: what turns nats per token into bits per byte. */
   readonly bytesPerToken: number;
+  /** The same of the training part. */
+  readonly trainingBytesPerToken: number;
 }
 
 /** Every byte is a token. */
@@ -63,7 +65,12 @@ export function tokenize(corpus: Corpus, tokenizer: Tokenizer, vocab: number): T
     throw new DataError(
       `The text has token ${largest} and the vocabulary only ${vocab} tokens: set the vocabulary to ${tokenizer.size} with --vocab.`,
     );
-  return { training, heldOut, bytesPerToken: corpus.heldOut.length / heldOut.length };
+  return {
+    training,
+    heldOut,
+    bytesPerToken: corpus.heldOut.length / heldOut.length,
+    trainingBytesPerToken: corpus.training.length / training.length,
+  };
 }
 
 /** A loss in nats per token as bits per byte of text: comparable between tokenizers. */

@@ -55,6 +55,13 @@ export async function trainSeed(
         const model = await LoadedModel.load(lab.session, prepared, seed);
         const batches = new BatchSource(stream.training, spec.context, spec.batch, seed);
         learners.push({ label, model, batches, seconds: 0 });
+        lab.emit({
+          type: 'training',
+          model: label,
+          seed,
+          flopsPerToken: stepFlops(prepared) / (spec.batch * spec.context),
+          bytesPerToken: stream.trainingBytesPerToken,
+        });
       } catch (error) {
         recordProblem(lab, label, error);
       }

@@ -2,7 +2,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Report } from '../../shared/report.js';
+import { thinned } from '../../shared/lossColumns.js';
 import { distPath } from '../paths.js';
+
+/** Training losses in one file: some 10 MB. */
+const MOST_LOSSES = 100_000;
 
 /**
  * Renders a report, light or dark as the reader's system is. Its content security policy admits exactly the script and
@@ -11,7 +15,7 @@ import { distPath } from '../paths.js';
 export function renderHtmlReport(report: Report): string {
   const script = bundle('report.js').replaceAll('</script', '<\\/script').trim();
   const style = bundle('report.css').trim();
-  const data = JSON.stringify(report).replaceAll('<', '\\u003c');
+  const data = JSON.stringify(thinned(report, MOST_LOSSES)).replaceAll('<', '\\u003c');
   const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; img-src data:`;
   return `<!DOCTYPE html>
 <html lang="en">

@@ -1,5 +1,12 @@
 /** Crossovers of a run: step and token time against context, held-out loss against training tokens and training seconds. */
-import type { Control, Crossover, Estimate, LossCurve } from '../../shared/report.js';
+import type {
+  Control,
+  Crossover,
+  DecodePoint,
+  Estimate,
+  LossCurve,
+  TimingPoint,
+} from '../../shared/report.js';
 import { crossing, type CurvePoint, PRACTICAL } from '../stats/crossover.js';
 import { describeCrossing } from '../stats/sentences.js';
 
@@ -9,6 +16,17 @@ export interface TimePoint {
   readonly context: number;
   readonly time: Estimate;
 }
+
+export const stepTime = ({ model, context, step }: TimingPoint): TimePoint => ({
+  model,
+  context,
+  time: step,
+});
+export const tokenTime = ({ model, context, token }: DecodePoint): TimePoint => ({
+  model,
+  context,
+  time: token,
+});
 
 /**
  * One crossover per pair of models, in the order the models were measured. The noise of a context is what its own A/A
@@ -53,7 +71,7 @@ export function timeCrossovers(
   });
 }
 
-/** Held-out loss over tokens and over seconds; a seed is a sample. One seed cannot tell chance from a difference. */
+/** Held-out loss over tokens, seconds and, where they are known, FLOPs; a seed is a sample. One seed cannot tell chance from a difference. */
 export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
   const all = pairs(curves.map(({ model }) => model));
   return all.flatMap(([a, b]) => {
@@ -65,7 +83,15 @@ export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
     if (left.length === 0 || right.length === 0) return [];
     return [
       describe(left, right, [a, b], 'tokens', byTokens(left, right), all.length > 1),
-      describe(left, right, [a, b], 'seconds', bySeconds(left, right), all.length > 1),
+      describe(
+        left,
+        right,
+        [a, b],
+        'seconds',
+        byPlace(left, right, ({ seconds }) => seconds),
+        all.length > 1,
+      ),
+      describe(left, right, [a, b], 'flops', byPlace(left, right, flopsAt), all.length > 1),
     ].filter((found) => found !== null);
   });
 }
@@ -74,7 +100,7 @@ function describe(
   left: readonly LossCurve[],
   right: readonly LossCurve[],
   pair: readonly [string, string],
-  axis: 'tokens' | 'seconds',
+  axis: 'tokens' | 'seconds' | 'flops',
   points: readonly CurvePoint[],
   among: boolean,
 ): Crossover | null {
@@ -97,27 +123,34 @@ function byTokens(left: readonly LossCurve[], right: readonly LossCurve[]): Curv
   });
 }
 
-const SECONDS_PLACES = 12;
+const PLACES = 12;
 
-/** Losses at equal training seconds, interpolated along each curve where all curves reach. */
-function bySeconds(left: readonly LossCurve[], right: readonly LossCurve[]): CurvePoint[] {
+/** Where a held-out point stands on an axis that models reach at different paces. */
+type PlaceOf = (point: LossCurve['heldOut'][number], curve: LossCurve) => number;
+
+const flopsAt: PlaceOf = ({ tokens }, { flopsPerToken }) => (flopsPerToken ?? NaN) * tokens;
+
+/** Losses at equal places of an axis, interpolated along each curve where all curves reach; none where a place is unknown. */
+function byPlace(left: readonly LossCurve[], right: readonly LossCurve[], placeOf: PlaceOf): CurvePoint[] {
   const all = [...left, ...right];
-  const from = Math.max(
-    ...all.map(({ heldOut }) => heldOut.find(({ seconds }) => seconds > 0)?.seconds ?? Infinity),
-  );
-  const to = Math.min(...all.map(({ heldOut }) => heldOut.at(-1)!.seconds));
+  const places = all.map((curve) => curve.heldOut.map((point) => placeOf(point, curve)));
+  const from = Math.max(...places.map((of) => of.find((place) => place > 0) ?? Infinity));
+  const to = Math.min(...places.map((of) => of.at(-1)!));
   if (!(to > from)) return [];
-  return Array.from({ length: SECONDS_PLACES }, (_, i) => {
-    const x = from * (to / from) ** (i / (SECONDS_PLACES - 1));
-    return { x, a: left.map((curve) => lossAt(curve, x)), b: right.map((curve) => lossAt(curve, x)) };
+  return Array.from({ length: PLACES }, (_, i) => {
+    const x = from * (to / from) ** (i / (PLACES - 1));
+    const at = (curve: LossCurve): number => lossAt(curve, x, placeOf);
+    return { x, a: left.map(at), b: right.map(at) };
   });
 }
 
-function lossAt({ heldOut }: LossCurve, x: number): number {
-  const after = heldOut.findIndex(({ seconds }) => seconds >= x);
+function lossAt(curve: LossCurve, x: number, placeOf: PlaceOf): number {
+  const { heldOut } = curve;
+  const after = heldOut.findIndex((point) => placeOf(point, curve) >= x);
   if (after <= 0) return heldOut.at(after === 0 ? 0 : -1)!.loss;
   const [p, q] = [heldOut[after - 1]!, heldOut[after]!];
-  const share = q.seconds === p.seconds ? 1 : (x - p.seconds) / (q.seconds - p.seconds);
+  const [from, to] = [placeOf(p, curve), placeOf(q, curve)];
+  const share = to === from ? 1 : (x - from) / (to - from);
   return p.loss + (q.loss - p.loss) * share;
 }
 

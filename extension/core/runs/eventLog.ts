@@ -49,6 +49,9 @@ export class EventWriter {
   }
 }
 
+/** Read at once; a long run's log does not fit a string. */
+const BLOCK_BYTES = 1 << 24;
+
 /** Reads a growing log from where it stopped last time. */
 export class EventReader {
   readonly #file: string;
@@ -63,26 +66,36 @@ export class EventReader {
 
   /** Events of the whole lines that were added since the last call. Throws {@link RunError} on another version. */
   read(): RunEvent[] {
-    const text = this.#added();
-    const end = text.lastIndexOf(0x0a);
-    if (end < 0) return [];
-    this.#offset += end + 1;
-    const events: RunEvent[] = [];
-    for (const line of text.toString('utf8', 0, end).split('\n')) {
-      this.#lines += 1;
-      const event = parseEvent(line);
-      if (event === null) this.damaged.push(this.#lines);
-      else if (event.type !== 'header') events.push(event);
-      else if (event.version !== RUN_VERSION)
-        throw new RunError(
-          `${this.#file} has version ${event.version} and this Crossover reads version ${RUN_VERSION}: open it with the Crossover that wrote it.`,
-          'version',
-        );
-    }
-    return events;
+    return [...this.events()];
   }
 
-  #added(): Buffer {
+  /** The same one by one, with a block of the log in memory at a time. */
+  *events(): Generator<RunEvent> {
+    for (let size = BLOCK_BYTES; ;) {
+      const text = this.#added(size);
+      const end = text.lastIndexOf(0x0a);
+      if (end < 0) {
+        if (text.length < size) return;
+        size *= 2; // A line that is longer than the block.
+        continue;
+      }
+      this.#offset += end + 1;
+      for (const line of text.toString('utf8', 0, end).split('\n')) {
+        this.#lines += 1;
+        const event = parseEvent(line);
+        if (event === null) this.damaged.push(this.#lines);
+        else if (event.type !== 'header') yield event;
+        else if (event.version !== RUN_VERSION)
+          throw new RunError(
+            `${this.#file} has version ${event.version} and this Crossover reads version ${RUN_VERSION}: open it with the Crossover that wrote it.`,
+            'version',
+          );
+      }
+    }
+  }
+
+  /** At most `size` bytes from where reading stopped. */
+  #added(size: number): Buffer {
     let descriptor: number;
     try {
       descriptor = openSync(this.#file, 'r');
@@ -94,7 +107,7 @@ export class EventReader {
       );
     }
     try {
-      const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - this.#offset));
+      const bytes = Buffer.alloc(Math.min(size, Math.max(0, fstatSync(descriptor).size - this.#offset)));
       let filled = 0;
       while (filled < bytes.length) {
         const got = readSync(descriptor, bytes, filled, bytes.length - filled, this.#offset + filled);

@@ -74,6 +74,17 @@ export interface DecodeSampleEvent {
   readonly tokenMs: number;
 }
 
+/** What training on one token takes: once per model and seed, before its first step. */
+export interface TrainingEvent {
+  readonly type: 'training';
+  readonly model: string;
+  readonly seed: number;
+  /** Forward, backward and optimizer, as the compiler counts them. */
+  readonly flopsPerToken: number;
+  /** Mean over the training text: 1 where every byte is a token. */
+  readonly bytesPerToken: number;
+}
+
 /** One training step. `loss` is in nats per token, `seconds` counts training time only. */
 export interface LossEvent {
   readonly type: 'loss';
@@ -103,6 +114,7 @@ export type RunEvent =
   | ProfileEvent
   | DecodePointEvent
   | DecodeSampleEvent
+  | TrainingEvent
   | LossEvent
   | HeldOutEvent
   | { readonly type: 'environment'; readonly environment: Environment }

@@ -12,132 +12,165 @@ import type {
 } from '../../shared/report.js';
 import { PRACTICAL, reachOf } from '../stats/crossover.js';
 import { ratioOfMedians } from '../stats/estimate.js';
-import { lossCrossovers, timeCrossovers } from './crossovers.js';
+import { lossCrossovers, stepTime, timeCrossovers, tokenTime } from './crossovers.js';
 import { DecodeTable } from './decodeTable.js';
 import type { RunEvent } from './events.js';
 import { TimingTable } from './timingTable.js';
 import type { RunRecord } from './record.js';
 
-/**
- * Builds the report of a run. `damagedLines` is how many lines of the log could not be read.
- * The record's status is taken as it stands: the reader has already looked whether the process lives.
- */
-export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLines = 0): Report {
-  let environment: Environment | null = null;
-  let peak: number | null = null;
-  let progress: Progress | null = null;
-  const models: ModelInfo[] = [];
-  const table = new TimingTable();
-  const decodes = new DecodeTable();
-  const curves = new Map<
-    string,
-    { -readonly [K in keyof LossCurve]: LossCurve[K] extends readonly (infer E)[] ? E[] : LossCurve[K] }
-  >();
-  const evals: EvalScore[] = [];
-  const notes: string[] = [];
-  const problems: Problem[] = [];
-  const curve = (model: string, seed: number) => {
-    const key = `${seed} ${model}`;
-    const found = curves.get(key) ?? { model, seed, points: [], heldOut: [] };
-    curves.set(key, found);
-    return found;
-  };
-  for (const event of events) {
+type GrowingCurve = {
+  -readonly [K in keyof LossCurve]: LossCurve[K] extends readonly (infer E)[] ? E[] : LossCurve[K];
+};
+
+/** What events amount to so far. Adding one takes no longer late in a run than early. */
+export class Summary {
+  #environment: Environment | null = null;
+  #peak: number | null = null;
+  #progress: Progress | null = null;
+  readonly #models: ModelInfo[] = [];
+  readonly #table = new TimingTable();
+  readonly #decodes = new DecodeTable();
+  readonly #curves = new Map<string, GrowingCurve>();
+  readonly #evals: EvalScore[] = [];
+  readonly #notes: string[] = [];
+  readonly #problems: Problem[] = [];
+  readonly #crossovers = { time: new Latest<Crossover[]>(), loss: new Latest<Crossover[]>() };
+  #timed = 0;
+  #tested = 0;
+
+  add(event: RunEvent): void {
     switch (event.type) {
       case 'header':
         break;
       case 'environment':
-        environment = event.environment;
+        this.#environment = event.environment;
         break;
       case 'model':
-        models.push(event.model);
+        this.#models.push(event.model);
         break;
       case 'peak':
-        peak = event.flopsPerSecond;
+        this.#peak = event.flopsPerSecond;
         break;
       case 'point':
       case 'sample':
       case 'profile':
-        table.add(event);
+        this.#table.add(event);
+        this.#timed++;
         break;
       case 'decodePoint':
       case 'decodeSample':
-        decodes.add(event);
+        this.#decodes.add(event);
+        this.#timed++;
         break;
+      case 'training': {
+        const curve = this.#curve(event.model, event.seed);
+        curve.flopsPerToken = event.flopsPerToken;
+        curve.bytesPerToken = event.bytesPerToken;
+        break;
+      }
       case 'loss': {
         const { step, tokens, seconds, loss } = event;
-        curve(event.model, event.seed).points.push({ step, tokens, seconds, loss });
+        this.#curve(event.model, event.seed).points.push({ step, tokens, seconds, loss });
         break;
       }
       case 'heldOut': {
         const { step, tokens, seconds, loss, bitsPerByte } = event;
-        curve(event.model, event.seed).heldOut.push({ step, tokens, seconds, loss, bitsPerByte });
+        this.#curve(event.model, event.seed).heldOut.push({ step, tokens, seconds, loss, bitsPerByte });
+        this.#tested++;
         break;
       }
       case 'eval':
-        evals.push(event.score);
+        this.#evals.push(event.score);
         break;
       case 'note':
-        notes.push(event.message);
+        this.#notes.push(event.message);
         break;
       case 'problem':
-        problems.push(event.problem);
+        this.#problems.push(event.problem);
         break;
       case 'progress':
-        progress = event.progress;
+        this.#progress = event.progress;
         break;
       default:
         // An event of a later minor format: what this reader knows is still shown.
         break;
     }
   }
-  const general = (message: string): Problem => ({ message, model: null, file: null, line: null });
-  if (run.error !== null && !problems.some(({ message }) => message === run.error))
-    problems.push(general(run.error));
-  if (run.status === 'interrupted')
-    problems.push(
-      general('The engine stopped before the run was finished: what was measured until then is shown.'),
-    );
-  if (damagedLines > 0)
-    problems.push(general(`${damagedLines} damaged line(s) of events.jsonl were left out.`));
-  const timing = table.points(peak);
-  const control = table.controls().map(controlOf);
-  const decode = decodes.points();
-  const decodeControl = decodes.controls().map(controlOf);
-  const loss = [...curves.values()];
-  const crossovers: Crossover[] = [
-    ...timeCrossovers(
-      'context',
-      timing.map(({ step, ...point }) => ({ ...point, time: step })),
+
+  #curve(model: string, seed: number): GrowingCurve {
+    const key = `${seed} ${model}`;
+    const none = { flopsPerToken: null, bytesPerToken: null };
+    const found = this.#curves.get(key) ?? { model, seed, points: [], heldOut: [], ...none };
+    this.#curves.set(key, found);
+    return found;
+  }
+
+  /**
+   * The report of a run with the events so far. `damagedLines` is how many lines of the log could not be read.
+   * The record's status is taken as it stands: the reader has already looked whether the process lives.
+   */
+  report(run: RunRecord, damagedLines = 0): Report {
+    const problems = [...this.#problems];
+    const general = (message: string): Problem => ({ message, model: null, file: null, line: null });
+    if (run.error !== null && !problems.some(({ message }) => message === run.error))
+      problems.push(general(run.error));
+    if (run.status === 'interrupted')
+      problems.push(
+        general('The engine stopped before the run was finished: what was measured until then is shown.'),
+      );
+    if (damagedLines > 0)
+      problems.push(general(`${damagedLines} damaged line(s) of events.jsonl were left out.`));
+    const timing = this.#table.points(this.#peak);
+    const control = this.#table.controls().map(controlOf);
+    const decode = this.#decodes.points();
+    const decodeControl = this.#decodes.controls().map(controlOf);
+    const loss = [...this.#curves.values()].map((curve): LossCurve => ({ ...curve }));
+    const crossovers: Crossover[] = [
+      ...this.#crossovers.time.of(this.#timed, () => [
+        ...timeCrossovers('context', timing.map(stepTime), control),
+        ...timeCrossovers('decode', decode.map(tokenTime), decodeControl),
+      ]),
+      ...this.#crossovers.loss.of(this.#tested, () => lossCrossovers(loss)),
+    ];
+    const environment = this.#environment;
+    return {
+      id: run.id,
+      title: run.title,
+      status: run.status,
+      startedAt: run.startedAt,
+      finishedAt: run.finishedAt,
+      models: [...this.#models],
+      environment: environment === null ? null : { ...environment, peakFlopsPerSecond: this.#peak },
+      tokensPerStep: run.experiment.timing?.tokensPerStep ?? null,
+      timing,
       control,
-    ),
-    ...timeCrossovers(
-      'decode',
-      decode.map(({ token, ...point }) => ({ ...point, time: token })),
+      decode,
       decodeControl,
-    ),
-    ...lossCrossovers(loss),
-  ];
-  return {
-    id: run.id,
-    title: run.title,
-    status: run.status,
-    startedAt: run.startedAt,
-    finishedAt: run.finishedAt,
-    models,
-    environment: environment === null ? null : { ...environment, peakFlopsPerSecond: peak },
-    tokensPerStep: run.experiment.timing?.tokensPerStep ?? null,
-    timing,
-    control,
-    decode,
-    decodeControl,
-    loss,
-    evals,
-    crossovers,
-    notes,
-    problems,
-    progress: run.status === 'running' ? progress : null,
-  };
+      loss,
+      evals: [...this.#evals],
+      crossovers,
+      notes: [...this.#notes],
+      problems,
+      progress: run.status === 'running' ? this.#progress : null,
+    };
+  }
+}
+
+/** Builds the report of a run from all its events, as {@link Summary} does. */
+export function summarize(run: RunRecord, events: readonly RunEvent[], damagedLines = 0): Report {
+  const summary = new Summary();
+  for (const event of events) summary.add(event);
+  return summary.report(run, damagedLines);
+}
+
+/** Keeps what was worked out until its input has changed. */
+class Latest<T> {
+  #made: { readonly version: number; readonly value: T } | null = null;
+
+  of(version: number, make: () => T): T {
+    if (this.#made?.version !== version) this.#made = { version, value: make() };
+    return this.#made.value;
+  }
 }
 
 /** The two series of a model against each other. */

@@ -1,10 +1,9 @@
 /** Reads a run once, or follows it live by tailing its folder. */
 import { statSync } from 'node:fs';
 import type { Report } from '../../shared/report.js';
-import type { RunEvent } from './events.js';
 import { EventReader } from './eventLog.js';
 import { effectiveStatus, readRecord, recordFile } from './record.js';
-import { summarize } from './summarize.js';
+import { Summary } from './summarize.js';
 
 export interface Disposable {
   dispose(): void;
@@ -61,11 +60,12 @@ export function runEnded(folder: string, onReport: (report: Report) => void): Pr
   });
 }
 
-/** Keeps the events read so far, so that following a run reads every byte once. */
+/** Keeps what the events so far amount to, so that following a run reads every byte once. */
 class RunReader {
   readonly #folder: string;
   readonly #log: EventReader;
-  readonly #events: RunEvent[] = [];
+  readonly #summary = new Summary();
+  #events = 0;
   #seen = '';
 
   constructor(folder: string) {
@@ -77,18 +77,26 @@ class RunReader {
     // The record first: when it says `done`, every event is in the log already.
     const record = readRecord(this.#folder);
     const status = effectiveStatus(record);
-    this.#events.push(...this.#log.read());
-    return summarize({ ...record, status }, this.#events, this.#log.damaged.length);
+    this.#take();
+    return this.#summary.report({ ...record, status }, this.#log.damaged.length);
+  }
+
+  /** Reads what the log has more than before. */
+  #take(): void {
+    for (const event of this.#log.events()) {
+      this.#summary.add(event);
+      this.#events++;
+    }
   }
 
   /** The report, or `null` when nothing has changed since the last call. */
   changed(): Report | null {
     const record = statSync(recordFile(this.#folder), { throwIfNoEntry: false });
-    const before = this.#events.length;
+    const before = this.#events;
     const status = effectiveStatus(readRecord(this.#folder));
-    this.#events.push(...this.#log.read());
-    const seen = `${record?.mtimeMs ?? 0} ${status} ${this.#events.length}`;
-    if (before === this.#events.length && seen === this.#seen) return null;
+    this.#take();
+    const seen = `${record?.mtimeMs ?? 0} ${status} ${this.#events}`;
+    if (before === this.#events && seen === this.#seen) return null;
     this.#seen = seen;
     return this.report();
   }

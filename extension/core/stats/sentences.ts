@@ -1,6 +1,6 @@
 /** What a crossing means, as a sentence a person would say. */
 import type { Crossover } from '../../shared/report.js';
-import { about, aboutRange, exact, plusMinus } from '../../shared/units.js';
+import { about, aboutRange, exact, flops, plusMinus, range } from '../../shared/units.js';
 import type { Crossing, Doubt } from './crossover.js';
 
 const UNITS = {
@@ -8,19 +8,30 @@ const UNITS = {
   decode: 'tokens',
   tokens: 'training tokens',
   seconds: 'seconds of training',
+  flops: 'of training',
 } as const;
 const WORSE = {
   context: 'slower',
   decode: 'slower to decode',
   tokens: 'at a higher loss',
   seconds: 'at a higher loss',
+  flops: 'at a higher loss',
 } as const;
 const BETTER = {
   context: 'faster',
   decode: 'faster to decode',
   tokens: 'at a lower loss',
   seconds: 'at a lower loss',
+  flops: 'at a lower loss',
 } as const;
+
+/** How places of an axis are written. */
+const IN_NUMBERS = { rounded: about, full: exact, within: aboutRange };
+const IN_FLOPS = {
+  rounded: flops,
+  full: flops,
+  within: (interval: readonly [number, number]): string => range(interval, flops),
+};
 
 /**
  * Words for one pair of curves. `xs` are the measured places, `pair` the labels of curve a and curve b; `among` says that there
@@ -35,15 +46,17 @@ export function describeCrossing(
 ): Crossover {
   const than = (other: string): string => `${BETTER[axis]}${among ? ` than ${other}` : ''}`;
   const unit = UNITS[axis];
-  const last = exact(Math.max(...xs));
+  const { rounded, full, within } = axis === 'flops' ? IN_FLOPS : IN_NUMBERS;
+  const list = (values: readonly number[]): string => listed(values.map(full));
+  const last = full(Math.max(...xs));
   const name = (who: 'a' | 'b'): string => (who === 'a' ? pair[0] : pair[1]);
   const none = { axis, at: null, interval: null } as const;
   switch (found.kind) {
     case 'crossing': {
       const before = name(found.before);
       const after = name(found.before === 'a' ? 'b' : 'a');
-      const range = aboutRange(found.interval);
-      const sentence = `${after} is ${than(before)} from about ${about(found.at)} ${unit}${range === '' ? '' : ` (${range})`}.`;
+      const between = within(found.interval);
+      const sentence = `${after} is ${than(before)} from about ${rounded(found.at)} ${unit}${between === '' ? '' : ` (${between})`}.`;
       return { before, after, axis, at: found.at, interval: found.interval, sentence };
     }
     case 'always': {
@@ -99,7 +112,6 @@ function because({ reach, control }: Pick<Doubt, 'reach' | 'control'>): string {
   return `the machine was busy (${source} ${plusMinus(reach - 1)})`;
 }
 
-function list(values: readonly number[]): string {
-  const words = values.map(exact);
+function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }

@@ -1,0 +1,110 @@
+/** Lines of any number of points, drawn past the library: only the points that show, chosen anew for every frame. */
+import type { Chart, Plugin, Scale } from 'chart.js';
+import { columnEdges, columnExtremes, decimate, type Window } from '../extension/shared/decimate.js';
+import type { ChartPoint, ChartSpec, DenseCurve } from './chartSpec.js';
+import type { AxisRange } from './zoom.js';
+
+/** Columns whose extremes a pointer can rest on. */
+const HOVER_COLUMNS = 80;
+
+/** Lowest and highest value of curves between two places. */
+export function visibleValues(curve: DenseCurve, { min, max }: AxisRange, log: boolean): number[] {
+  const edges = columnEdges(curve.x, { from: min, to: max, log, columns: 1 });
+  const values: number[] = [];
+  const drawn = [curve.y, curve.raw, curve.band?.low, curve.band?.high];
+  for (const column of drawn) {
+    if (column === undefined || column === null) continue;
+    for (const index of columnExtremes(column, edges)) values.push(column[index]!);
+  }
+  return values;
+}
+
+/** Points of the line to point at: all that are in view where they are few, else extremes. */
+export function hoverPoints(curve: DenseCurve, { min, max }: AxisRange, log: boolean): ChartPoint[] {
+  const found = decimate(curve.x, curve.y, { from: min, to: max, log, columns: HOVER_COLUMNS });
+  return Array.from(found, (index) => ({
+    x: curve.x[index]!,
+    y: curve.y[index]!,
+    ...(curve.band === null ? {} : { within: [curve.band.low[index]!, curve.band.high[index]!] as const }),
+  })).filter(({ x }) => x >= min && x <= max);
+}
+
+type ToPixel = (value: number) => number;
+
+/** The library's own way from values to pixels, without its checks. */
+function toPixel(scale: Scale, log: boolean): ToPixel {
+  const [from, to] = [scale.getPixelForValue(scale.min), scale.getPixelForValue(scale.max)];
+  if (!log) {
+    const each = (to - from) / (scale.max - scale.min);
+    return (value) => from + (value - scale.min) * each;
+  }
+  const low = Math.log(scale.min);
+  const each = (to - from) / (Math.log(scale.max) - low);
+  return (value) => from + (Math.log(value) - low) * each;
+}
+
+interface Brush {
+  readonly ctx: CanvasRenderingContext2D;
+  readonly window: Window;
+  readonly toX: ToPixel;
+  readonly toY: ToPixel;
+}
+
+function line({ ctx, toX, toY }: Brush, x: Float64Array, y: Float64Array, indexes: Int32Array): void {
+  ctx.beginPath();
+  for (const index of indexes) ctx.lineTo(toX(x[index]!), toY(y[index]!));
+  ctx.stroke();
+}
+
+function band({ ctx, toX, toY }: Brush, curve: DenseCurve, edges: Int32Array): void {
+  if (curve.band === null) return;
+  const { low, high } = curve.band;
+  ctx.beginPath();
+  for (const index of columnExtremes(high, edges)) ctx.lineTo(toX(curve.x[index]!), toY(high[index]!));
+  for (const index of columnExtremes(low, edges).reverse())
+    ctx.lineTo(toX(curve.x[index]!), toY(low[index]!));
+  ctx.closePath();
+  ctx.fill();
+}
+
+/** Draws the dense curves of a chart under its markers; `spec` is what the chart shows. */
+export function denseLines(spec: () => ChartSpec | null): Plugin {
+  return {
+    id: 'denseLines',
+    beforeDatasetsDraw: (chart: Chart) => {
+      const shown = spec();
+      const { x, y } = chart.scales;
+      if (shown === null || x === undefined || y === undefined) return;
+      const { ctx, chartArea } = chart;
+      const columns = Math.max(1, Math.round(chartArea.width));
+      const window = { from: x.min, to: x.max, log: shown.x.log, columns };
+      const brush = { ctx, window, toX: toPixel(x, shown.x.log), toY: toPixel(y, shown.y.log) };
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(chartArea.left, chartArea.top, chartArea.width, chartArea.height);
+      ctx.clip();
+      ctx.lineJoin = 'round';
+      const curves = shown.series.flatMap(({ curve, fine }, index) => {
+        if (curve === undefined || !chart.isDatasetVisible(index)) return [];
+        const colour = chart.data.datasets[index]?.borderColor;
+        const edges = columnEdges(curve.x, window);
+        return [{ curve, edges, fine, colour: typeof colour === 'string' ? colour : 'currentColor' }];
+      });
+      for (const { curve, edges, colour } of curves) {
+        ctx.strokeStyle = ctx.fillStyle = colour;
+        ctx.globalAlpha = 0.18;
+        band(brush, curve, edges);
+        ctx.globalAlpha = 0.4;
+        ctx.lineWidth = 1;
+        if (curve.raw !== null) line(brush, curve.x, curve.raw, columnExtremes(curve.raw, edges));
+      }
+      ctx.globalAlpha = 1;
+      for (const { curve, edges, fine, colour } of curves) {
+        ctx.strokeStyle = colour;
+        ctx.lineWidth = fine === true ? 1.25 : 2;
+        line(brush, curve.x, curve.y, columnExtremes(curve.y, edges));
+      }
+      ctx.restore();
+    },
+  };
+}
