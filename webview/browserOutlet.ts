@@ -5,7 +5,8 @@ import type { Outlet } from './outlet.js';
 
 const KEEP_MS = 60_000;
 
-export const browserOutlet: Outlet = {
+export const browserOutlet = (title: string): Outlet => ({
+  title: () => title,
   copy: async (text) => {
     // A file that was opened from disk has the modern clipboard in some browsers only.
     const { clipboard } = navigator as { clipboard?: Clipboard };
@@ -23,7 +24,7 @@ export const browserOutlet: Outlet = {
       URL.revokeObjectURL(address);
     }, KEEP_MS);
   },
-};
+});
 
 /** Copies as a person would: by selecting. */
 function copySelected(text: string): void {

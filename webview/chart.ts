@@ -18,11 +18,15 @@ import {
   type Scale,
 } from 'chart.js';
 import { drawPoint } from 'chart.js/helpers';
+import { fileNameOf, type SavedFile } from '../extension/shared/protocol.js';
 import { barConfiguration } from './chartBars.js';
 import type { BarSpec, ChartAxis, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
+import { chartCsv, headingOf } from './chartText.js';
 import { denseLines, hoverPoints } from './denseLines.js';
 import { element, fill } from './dom.js';
 import { verticalRange, wholeRange } from './lineRange.js';
+import { outlet } from './outlet.js';
+import { pngOf } from './picture.js';
 import { MARKERS, readPalette, seriesColour, type Palette } from './theme.js';
 import { logRange, logTicks, tickText } from './ticks.js';
 import type { AxisRange } from './zoom.js';
@@ -61,6 +65,16 @@ export class ChartView {
     element('div', { class: 'chart' }, this.canvas),
     this.zoom.element,
     this.caption,
+    element(
+      'div',
+      { class: 'actions' },
+      link('Save as PNG', () => {
+        this.save('png');
+      }),
+      link('Save as CSV', () => {
+        this.save('csv');
+      }),
+    ),
   );
   private chart: Chart | null = null;
   private spec: ChartSpec | BarSpec | null = null;
@@ -105,6 +119,23 @@ export class ChartView {
     chart.update('none');
   }
 
+  private save(kind: SavedFile['kind']): void {
+    const { spec, palette } = this;
+    if (spec === null || palette === null) return;
+    const title = outlet().title();
+    const heading = headingOf(spec);
+    const name = 'bars' in spec ? spec.parts.join(', ') : spec.y.label;
+    const plot = (width: number, height: number, scale: number): HTMLCanvasElement =>
+      plotOf(configuration(spec, palette, this.zoom.shown), () => ({ spec, palette }), {
+        width,
+        height,
+        scale,
+      });
+    const data =
+      kind === 'csv' ? chartCsv(spec) : pngOf({ title, heading, caption: spec.caption, plot }, palette);
+    outlet().save({ kind, name: fileNameOf(`${title}, ${name}`, kind), data });
+  }
+
   recolour(): void {
     this.palette = readPalette();
     if (this.spec !== null) this.update(this.spec);
@@ -114,6 +145,27 @@ export class ChartView {
 /** The chart where its horizontal axis can be zoomed. */
 function zoomable(spec: ChartSpec | BarSpec | null): ChartSpec | null {
   return spec === null || 'bars' in spec || spec.zoom !== true ? null : spec;
+}
+
+/** The plot by itself, on a canvas of its own. */
+function plotOf(
+  made: ChartConfiguration,
+  drawn: () => Drawn,
+  size: { readonly width: number; readonly height: number; readonly scale: number },
+): HTMLCanvasElement {
+  const canvas = element('canvas', { width: String(size.width), height: String(size.height) });
+  const options = { ...made.options, responsive: false, devicePixelRatio: size.scale };
+  const chart = new Chart(canvas, { ...made, options, plugins: pluginsOf(drawn().spec, drawn) });
+  const copy = element('canvas', { width: String(canvas.width), height: String(canvas.height) });
+  copy.getContext('2d')?.drawImage(canvas, 0, 0);
+  chart.destroy();
+  return copy;
+}
+
+function link(label: string, pressed: () => void): HTMLElement {
+  const made = element('button', { class: 'link' }, label);
+  made.addEventListener('click', pressed);
+  return made;
 }
 
 interface Drawn {

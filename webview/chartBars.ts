@@ -21,7 +21,7 @@ export function barConfiguration(
   return {
     type: 'bar',
     data: {
-      labels: [...spec.x.categories],
+      labels: spec.x.values.map(spec.x.format),
       datasets: spec.bars.flatMap(({ label, model, values }) =>
         spec.parts.map((part, index) => {
           const own = seriesColour(palette, model);

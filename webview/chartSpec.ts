@@ -40,6 +40,8 @@ export interface ChartAxis {
   /** Values that get a tick on a logarithmic axis; chosen by the library when left out. */
   readonly ticks?: readonly number[];
   readonly format: (value: number) => string;
+  /** Unit of the values themselves, where `label` does not say it. */
+  readonly unit?: string;
 }
 
 export interface ChartMark {
@@ -68,7 +70,11 @@ export interface ChartSpec {
 export interface BarSpec {
   readonly description: string;
   readonly caption: readonly string[];
-  readonly x: { readonly label: string; readonly categories: readonly string[] };
+  readonly x: {
+    readonly label: string;
+    readonly values: readonly number[];
+    readonly format: (value: number) => string;
+  };
   /** Linear: parts of a bar add up. */
   readonly y: Omit<ChartAxis, 'log' | 'ticks'>;
   /** What a bar is made of, lowest first. */

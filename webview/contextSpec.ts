@@ -15,6 +15,8 @@ export interface Metric<T> {
   /** On the axis, where it says more than `label`. */
   readonly axis?: string;
   readonly format: (value: number) => string;
+  /** Unit of the value itself. */
+  readonly unit?: string;
   readonly value: (point: T) => Pick<ChartPoint, 'y' | 'interval'>;
   /** Crossovers that are marked on this metric; none where it is left out. */
   readonly crossovers?: Crossover['axis'];
@@ -64,7 +66,12 @@ export function contextSpec<T extends Measurement>(report: Report, chart: Contex
     description: `${chart.title} against context length for ${labels.join(', ')}; the table below has the numbers.`,
     caption: chart.caption,
     x: { label: 'Context (tokens)', log: logX, ticks: contextsOf(points), format: integer },
-    y: { label: metric.axis ?? metric.label, log: logY, format: metric.format },
+    y: {
+      label: metric.axis ?? metric.label,
+      log: logY,
+      format: metric.format,
+      ...(metric.unit === undefined ? {} : { unit: metric.unit }),
+    },
     series: series.filter((one) => one.points.length > 0),
     marks: metric.crossovers === undefined ? [] : crossoverMarks(report, metric.crossovers),
     level: null,

@@ -13,6 +13,7 @@ export const DECODE: Readonly<Record<DecodeMetric, Metric<DecodePoint>>> = {
   token: {
     label: 'Time per token',
     format: milliseconds,
+    unit: 'ms',
     value: ({ token }) => estimated(token),
     crossovers: 'decode',
   },
@@ -21,8 +22,18 @@ export const DECODE: Readonly<Record<DecodeMetric, Metric<DecodePoint>>> = {
     format: count,
     value: ({ tokensPerSecond }) => ({ y: tokensPerSecond }),
   },
-  stateBytes: { label: 'State', format: bytes, value: ({ stateBytes }) => ({ y: stateBytes }) },
-  prompt: { label: 'Time of the prompt', format: milliseconds, value: ({ prompt }) => estimated(prompt) },
+  stateBytes: {
+    label: 'State',
+    format: bytes,
+    unit: 'bytes',
+    value: ({ stateBytes }) => ({ y: stateBytes }),
+  },
+  prompt: {
+    label: 'Time of the prompt',
+    format: milliseconds,
+    unit: 'ms',
+    value: ({ prompt }) => estimated(prompt),
+  },
   promptTokensPerSecond: {
     label: 'Prompt tokens per second',
     format: count,

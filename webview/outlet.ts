@@ -2,11 +2,14 @@
 import type { SavedFile } from '../extension/shared/protocol.js';
 
 export interface Outlet {
+  /** Title of the run that is shown. */
+  title(): string;
   copy(text: string): void | Promise<void>;
   save(file: SavedFile): void;
 }
 
 let chosen: Outlet = {
+  title: () => '',
   copy: () => Promise.reject(new Error('The page has no outlet.')),
   save: () => undefined,
 };

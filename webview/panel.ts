@@ -26,7 +26,11 @@ const send = (message: PanelMessage): void => {
   host.postMessage(message);
 };
 
+let report: Report | null = null;
+let view: View | null = null;
+
 setOutlet({
+  title: () => report?.title ?? '',
   copy: (text) => {
     send({ type: 'copy', text });
   },
@@ -35,8 +39,6 @@ setOutlet({
   },
 });
 
-let report: Report | null = null;
-let view: View | null = null;
 const losses = new LossStore();
 
 const context: ViewContext = {

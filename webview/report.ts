@@ -17,9 +17,8 @@ import { timingView } from './views/timing.js';
 const report: unknown = JSON.parse(document.getElementById('report')?.textContent ?? 'null');
 const root = document.getElementById('root') ?? document.body;
 
-setOutlet(browserOutlet);
-
 if (isReport(report)) {
+  setOutlet(browserOutlet(report.title));
   let view: View = DEFAULT_VIEW;
   const context: ViewContext = {
     controls: plainControls,

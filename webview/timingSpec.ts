@@ -29,13 +29,15 @@ export const TIMING: Readonly<Record<Exclude<TimingMetric, 'phases'>, Metric<Tim
     label: 'Training step',
     axis: 'Time of a training step',
     format: milliseconds,
+    unit: 'ms',
     value: ({ step }) => estimated(step, (ms) => ms),
     crossovers: 'context',
   },
   perThousand: {
     label: 'Time per 1,000 tokens',
-    axis: 'Milliseconds per 1,000 tokens',
+    axis: 'Time per 1,000 tokens',
     format: milliseconds,
+    unit: 'ms',
     value: (point) => estimated(point.step, (ms) => (ms * 1000) / tokens(point)),
     crossovers: 'context',
   },
@@ -49,15 +51,22 @@ export const TIMING: Readonly<Record<Exclude<TimingMetric, 'phases'>, Metric<Tim
     label: 'Forward',
     axis: 'Time of the forward pass',
     format: milliseconds,
+    unit: 'ms',
     value: ({ forwardMs }) => ({ y: forwardMs }),
   },
   backward: {
     label: 'Backward',
     axis: 'Time of the backward pass',
     format: milliseconds,
+    unit: 'ms',
     value: ({ backwardMs }) => ({ y: backwardMs }),
   },
-  peakBytes: { label: 'Peak memory', format: bytes, value: ({ peakBytes }) => ({ y: peakBytes }) },
+  peakBytes: {
+    label: 'Peak memory',
+    format: bytes,
+    unit: 'bytes',
+    value: ({ peakBytes }) => ({ y: peakBytes }),
+  },
 };
 
 const PHASES_LABEL = 'Forward, backward, optimizer';
@@ -99,8 +108,8 @@ export function phaseSpec(report: Report): BarSpec {
   return {
     description: `Forward, backward and optimizer time of a training step at each context length for ${labels.join(', ')}; the table below has the numbers.`,
     caption: conditions(report, report.tokensPerStep),
-    x: { label: 'Context (tokens)', categories: contexts.map(integer) },
-    y: { label: 'Time of a training step', format: milliseconds },
+    x: { label: 'Context (tokens)', values: contexts, format: integer },
+    y: { label: 'Time of a training step', format: milliseconds, unit: 'ms' },
     parts: ['Forward', 'Backward', 'Optimizer'],
     bars: bars.filter(({ values }) => values.some((value) => value !== null)),
   };

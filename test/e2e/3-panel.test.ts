@@ -4,22 +4,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { writeRunFolder } from '../fixtures/runFolder.js';
 import type { Frame } from 'playwright-core';
-import type { Session, Theme } from './session.js';
+import { openSample, select, TABS } from './resultsPage.js';
+import type { Theme } from './session.js';
 import type { Suite } from './suite.js';
-
-const TABS = ['Timing', 'Decode', 'Loss', 'Eval'] as const;
-
-async function openSample(session: Session): Promise<Frame> {
-  await session.command('Crossover: Open Results');
-  const rows = session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'GPT-2 and RWKV-7' });
-  if (session.runFolders().length > 1) await rows.first().click();
-  return session.panel('GPT-2 and RWKV-7');
-}
-
-async function select(panel: Frame, tab: (typeof TABS)[number]): Promise<void> {
-  await panel.locator('vscode-panel-tab', { hasText: tab }).click();
-  await panel.locator(`section[aria-label="${tab}"]`).waitFor();
-}
 
 /** How many different colours the middle of a chart has: a blank canvas has one. */
 async function colours(panel: Frame, tab: string): Promise<number> {
