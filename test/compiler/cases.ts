@@ -454,3 +454,15 @@ for (const tokens of [5, 19])
       return withState ? outputs : outputs.slice(0, 1);
     });
   }
+
+// The weight's gradient is left in the weight's own shape, after that of the activation has passed on.
+check('a product with a weight of another shape', (g, random) => {
+  const a = g.unary('exp', g.parameter(randomArray([6, 8], random)));
+  const weight = g.reshape(g.parameter(randomArray([2, 4, 5], random)), [8, 5]);
+  return [g.matmul(a, weight)];
+});
+check('a product from the left with a weight of another shape', (g, random) => {
+  const a = g.unary('exp', g.parameter(randomArray([8, 6], random)));
+  const weight = g.reshape(g.parameter(randomArray([5, 2, 4], random)), [5, 8]);
+  return [g.matmul(weight, a)];
+});

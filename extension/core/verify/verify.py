@@ -87,7 +87,12 @@ TARGET_NAMES = {"target", "targets", "label", "labels", "y", "yb", "tgt", "tgts"
 
 
 def call_model(model, idx, targets):
-    """model(idx, targets) when forward has a parameter for targets, by its name unless it is the second; else model(idx)."""
+    """model(idx, targets) when forward has a parameter for targets, by its name unless it is the second; else model(idx).
+
+    Models of transformers shift `labels` themselves, and the targets here are shifted: their logits are used.
+    """
+    if any(kind.__name__ == "PreTrainedModel" for kind in type(model).__mro__):
+        return model(idx)
     for position, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
         if position > 0 and parameter.name.lower() in TARGET_NAMES:
             if position == 1 and parameter.kind is not parameter.KEYWORD_ONLY:

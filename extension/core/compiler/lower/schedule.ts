@@ -17,8 +17,9 @@ export function delayParameterGradients(graph: Graph): Graph {
     if (!isProduct(node) || node.phase !== 'backward' || !onlyResult(table, node)) continue;
     const target = endOfElementWise(table, index);
     if (target === null) continue;
-    moved.add(index);
-    after.set(target, [...(after.get(target) ?? []), node]);
+    const late = [index, ...viewsUntil(table, index, target)];
+    for (const one of late) moved.add(one);
+    after.set(target, [...(after.get(target) ?? []), ...late.map((one) => nodes[one]!)]);
   }
   return {
     ...graph,
@@ -32,6 +33,17 @@ function isProduct(node: Node): boolean {
 
 function onlyResult(table: GraphTable, node: Node): boolean {
   return table.uses[node.outputs[0]!]!.every((use) => use.node < 0);
+}
+
+/** Views of the product's result up to a node: they wait with it. */
+function viewsUntil(table: GraphTable, index: number, target: number): number[] {
+  const { nodes } = table.graph;
+  const [result] = nodes[index]!.outputs;
+  return nodes
+    .slice(index + 1, target + 1)
+    .flatMap((node, step) =>
+      VIEW_OPS.has(node.op) && table.base(node.inputs[0]!) === result ? [index + 1 + step] : [],
+    );
 }
 
 /** The last of the element-wise nodes that follow the product which shares an input with node `index`; or `null`. */

@@ -21,7 +21,12 @@ def call_model(model, idx, targets):
 
 
 def targets_parameter(model):
-    """True when forward's second parameter takes targets, its name when a later one does, None when none does."""
+    """True when forward's second parameter takes targets, its name when a later one does, None when none does.
+
+    Models of transformers shift `labels` themselves, and the targets here are shifted: their logits are used.
+    """
+    if any(kind.__name__ == "PreTrainedModel" for kind in type(model).__mro__):
+        return None
     try:
         parameters = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):

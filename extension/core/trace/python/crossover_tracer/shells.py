@@ -1,5 +1,7 @@
 """Stand-ins for packages that serve GPUs and training scripts: they import, and fail with a sentence when used."""
 
+import types
+
 from . import recorder as R
 from .errors import Unsupported
 
@@ -30,8 +32,14 @@ class Shell:
 
     def __call__(self, *args, **kwargs):
         if R.current.importing:
+            if len(args) == 1 and not kwargs and isinstance(args[0], (types.FunctionType, type)) and not self._compiles():
+                return args[0]  # a decorator: what it decorates is the user's own
             return Shell(f"{self._path}()")
         raise self._unavailable()
+
+    def _compiles(self):
+        """Whether this makes kernels of functions, which then are called in ways that functions are not."""
+        return self._path.partition(".")[0] in ("triton", "numba", "cutlass", "cupy", "tilelang")
 
     def __getitem__(self, key):
         if R.current.importing:

@@ -14,15 +14,23 @@ from . import recorder as R
 from .errors import StopTrace, TraceFault
 from .shells import Shell
 
-# Packages that model files import for GPUs, data, logging and checkpoints.
+# Packages that model files import for GPUs, data, logging, checkpoints and the command line.
 SHELLS = {
-    "accelerate", "apex", "bitsandbytes", "cutlass", "datasets", "huggingface_hub",
-    "kernels", "liger_kernel", "lightning_utilities", "matplotlib", "megatron", "numba", "nvidia",
-    "omegaconf", "peft", "pydantic", "pytest", "requests", "rich", "safetensors", "scipy", "sentencepiece", "tabulate",
-    "tensorboard", "tensorboardX", "tiktoken", "tokenizers", "torchaudio", "torchtitan", "torchvision",
-    "transformer_engine", "triton", "wandb", "xformers", "yaml", "zstandard",
+    "IPython", "PIL", "absl", "accelerate", "aim", "aiohttp", "anthropic", "apex", "awq", "beartype", "bitsandbytes",
+    "blobfile", "boto3", "bs4", "click", "clearml", "colorama", "comet_ml", "composer", "cuda", "cupy", "cutlass", "cv2",
+    "dacite", "datasets", "diffusers", "dotenv", "draccus", "evaluate", "fairseq", "fastapi", "fire", "flashinfer", "flask",
+    "fsspec", "ftfy", "galore_torch", "gin", "gradio", "h5py", "habana_frameworks", "httpx", "huggingface_hub", "hydra",
+    "intel_extension_for_pytorch", "ipdb", "jax", "jaxtyping", "jieba", "joblib", "jsonargparse", "jsonlines", "kernels",
+    "librosa", "liger_kernel", "lightning_utilities", "lion_pytorch", "lm_eval", "lmdb", "loguru", "matplotlib", "megatron",
+    "ml_collections", "mlflow", "msgpack", "neptune", "networkx", "ninja", "nltk", "numba", "nvidia", "omegaconf", "onnx",
+    "onnxruntime", "openai", "optimum", "orjson", "pandas", "peft", "pkg_resources", "plotly", "polars", "psutil",
+    "pyarrow", "pydantic", "pynvml", "pyrallis", "pytest", "ray", "requests", "rich", "sacrebleu", "safetensors",
+    "schedulefree", "scipy", "seaborn", "sentence_transformers", "sentencepiece", "sglang", "simple_parsing", "sklearn",
+    "soundfile", "spacy", "streamlit", "sympy", "tabulate", "tensorboard", "tensorboardX", "tensorflow", "tensorrt",
+    "termcolor", "tiktoken", "tilelang", "timm", "tokenizers", "torch_npu", "torch_xla", "torchao", "torchaudio",
+    "torchdata", "torchinfo", "torchmetrics", "torchsummary", "torchtext", "torchtitan", "torchvision",
+    "transformer_engine", "triton", "trl", "typer", "tyro", "unsloth", "vllm", "wandb", "xformers", "yaml", "zstandard",
 }  # fmt: skip
-
 
 # Where our own packages stand.
 _PACKAGES = __file__.rsplit("/", 2)[0]
@@ -124,15 +132,33 @@ PARTIAL = {
 
 
 class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes the packages of SHELLS, and what PARTIAL ones lack, importable when nothing else does. Stands last."""
+    """Makes the packages of SHELLS, and what PARTIAL ones lack, importable when nothing else does. Stands last.
+
+    A file that is ready to do without a package, as `try: import apex` says, does without it.
+    """
+
+    def __init__(self, sources):
+        self.sources = sources
+        self.trees = {}
 
     def find_spec(self, fullname, path=None, target=None):
         package = fullname.partition(".")[0]
-        if package not in SHELLS and (package not in PARTIAL or package == fullname):
+        if package not in SHELLS and (package not in PARTIAL or package == fullname) or self._is_optional():
             return None
         spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         spec.submodule_search_locations = []
         return spec
+
+    def _is_optional(self):
+        """Whether the innermost user frame only asks for the module: under `try`, or by importlib."""
+        file, line = positions.caller_line()
+        if file is None:
+            return False
+        tree = self.trees.get(file)
+        if tree is None:
+            tree = self.trees[file] = ast.parse(self.sources[file], file)
+        guarded = _import_at(tree, line)
+        return guarded is None or guarded
 
     def create_module(self, spec):
         module = _ShellModule(spec.name)
@@ -141,6 +167,42 @@ class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module):
         return None
+
+
+_IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+
+def _import_at(node, line, guarded=False):
+    """Whether the import statement at a line stands where a failure of it is provided for; None without one."""
+    for name, part in ast.iter_fields(node):
+        inside = guarded or name == "body" and _provides(node)
+        for child in part if isinstance(part, list) else [part]:
+            if not isinstance(child, ast.AST) or not child.__dict__.get("lineno", line) <= line <= _last_line(child, line):
+                continue
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                return inside
+            found = _import_at(child, line, inside)
+            if found is not None:
+                return found
+    return None
+
+
+def _last_line(node, otherwise):
+    return getattr(node, "end_lineno", None) or otherwise
+
+
+def _provides(node):
+    """Whether a `try` has an answer to a missing import other than giving up, or a `with` suppresses it."""
+    if isinstance(node, ast.With):
+        return any(_names(item.context_expr) & _IMPORT_ERRORS for item in node.items)
+    if not isinstance(node, ast.Try):
+        return False
+    catching = [one for one in node.handlers if one.type is None or _names(one.type) & _IMPORT_ERRORS]
+    return any(not any(isinstance(part, ast.Raise) for part in one.body) for one in catching)
+
+
+def _names(expression):
+    return {part.id for part in ast.walk(expression) if isinstance(part, ast.Name)}
 
 
 class _ShellModule(types.ModuleType):
@@ -169,7 +231,7 @@ class Workspace:
 
     def __init__(self, sources, file):
         self.sources, self.file = sources, file
-        self.finder, self.shells = Finder(sources, file), ShellFinder()
+        self.finder, self.shells = Finder(sources, file), ShellFinder(sources)
 
     def __enter__(self):
         positions.reset(self.sources)

@@ -12,7 +12,7 @@ from ._create import (
     meshgrid, ones, ones_like, scalar_tensor, tensor, tril_indices, triu_indices, zeros, zeros_like,
 )  # fmt: skip
 from ._gather import gather, index_add, index_copy, index_select, scatter, scatter_add, take_along_dim
-from ._index import index_put, masked_fill, masked_select, nonzero
+from ._index import argwhere, index_put, masked_fill, masked_select, nonzero, unique
 from ._join import cat, clone, flip, hstack, repeat_interleave, roll, stack, tile, tril, triu, vstack
 from ._linalg import (
     addmm, adjoint, baddbmm, bmm, chain_matmul, cross, dot, einsum, ger, matmul, mm, mv, outer, tensordot, trace,

@@ -1,6 +1,7 @@
 """Indexing, reading and writing: numbers, slices, None, ..., masks, and index tensors."""
 
 import math
+from builtins import sorted as _sorted
 
 from crossover_tracer import recorder as R
 from crossover_tracer.errors import DataDependent, ShapeError, ShapeIndexError
@@ -406,6 +407,21 @@ def nonzero(input, *, as_tuple=False):
     from ._join import stack
 
     return stack(indexes, 1)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The distinct elements, in order, of a tensor whose elements are known."""
+    values = None if return_inverse or return_counts or dim is not None else known_numbers(input)
+    if values is None:
+        raise DataDependent(
+            "unique gives a tensor whose shape depends on data; experts that some tokens take are traced as gathers of "
+            "their weights, or as products with weights that are zero"
+        )
+    return from_numbers(_sorted(set(values)), input.dtype)
+
+
+def argwhere(input):
+    return nonzero(input)
 
 
 def masked_select(input, mask):

@@ -84,8 +84,8 @@ def repeat(input, *repeats):
     return clone(reshape(expand(reshape(input, paired), spread), final))
 
 
-def tile(input, *dims):
-    dims = sizes_from(dims)
+def tile(input, *sizes, dims=None):
+    dims = sizes_from(sizes if dims is None else (dims,))
     return repeat(input, (1,) * (len(input.shape) - len(dims)) + tuple(dims))
 
 

@@ -115,7 +115,7 @@ _FROM = {
     _join: "repeat tile repeat_interleave clone contiguous flip roll tril triu",
     _gather: "index_select gather take_along_dim scatter scatter_ scatter_add scatter_add_ index_add index_add_ index_copy "
     "index_copy_",
-    _index: "index_fill_ index_put index_put_ masked_fill masked_fill_ nonzero masked_select",
+    _index: "index_fill_ index_put index_put_ masked_fill masked_fill_ nonzero argwhere masked_select unique",
     _linalg: "matmul mm bmm mv dot addmm baddbmm outer ger cross trace adjoint",
     _create: "new_zeros new_ones new_empty new_full new_tensor",
     _random: "normal_ uniform_ random_ bernoulli_ exponential_",

@@ -2,13 +2,16 @@
 
 from crossover_tracer.shells import Shell
 
+from .activations import ACT2FN
+from .cache_utils import Cache, DynamicCache, StaticCache
 from .configuration_utils import PretrainedConfig
-from .modeling_outputs import BaseModelOutput, BaseModelOutputWithPast, CausalLMOutput, CausalLMOutputWithPast
+from .generation import GenerationConfig, GenerationMixin
 from .modeling_utils import PreTrainedModel
+from .pytorch_utils import Conv1D
 
 __version__ = "4.57.0"
-__all__ = ["BaseModelOutput", "BaseModelOutputWithPast", "CausalLMOutput", "CausalLMOutputWithPast", "PreTrainedModel",
-           "PretrainedConfig"]  # fmt: skip
+__all__ = ["ACT2FN", "Cache", "Conv1D", "DynamicCache", "GenerationConfig", "GenerationMixin", "PreTrainedModel",
+           "PretrainedConfig", "StaticCache"]  # fmt: skip
 
 
 def __getattr__(name):

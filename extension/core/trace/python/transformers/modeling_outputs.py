@@ -1,32 +1,12 @@
-"""Result records."""
+"""Result records: every `...Output...` of transformers is one that takes the fields it is made with."""
 
-from dataclasses import dataclass
-from typing import Any
+from .utils import ModelOutput
 
-
-@dataclass
-class BaseModelOutput:
-    last_hidden_state: Any = None
-    hidden_states: Any = None
-    attentions: Any = None
-
-    def __getitem__(self, key):
-        if isinstance(key, str):
-            return getattr(self, key)
-        return tuple(value for value in self.__dict__.values() if value is not None)[key]
-
-
-@dataclass
-class BaseModelOutputWithPast(BaseModelOutput):
-    past_key_values: Any = None
-
-
-@dataclass
-class CausalLMOutput(BaseModelOutput):
-    loss: Any = None
-    logits: Any = None
-
-
-@dataclass
-class CausalLMOutputWithPast(CausalLMOutput):
-    past_key_values: Any = None
+_NAMES = (
+    "BaseModelOutput", "BaseModelOutputWithPast", "BaseModelOutputWithPastAndCrossAttentions", "BaseModelOutputWithPooling",
+    "CausalLMOutput", "CausalLMOutputWithCrossAttentions", "CausalLMOutputWithPast", "MaskedLMOutput",
+    "MoeCausalLMOutputWithPast", "MoeModelOutputWithPast", "QuestionAnsweringModelOutput", "Seq2SeqLMOutput",
+    "Seq2SeqModelOutput", "SequenceClassifierOutput", "SequenceClassifierOutputWithPast", "TokenClassifierOutput",
+)  # fmt: skip
+for _name in _NAMES:
+    globals()[_name] = type(_name, (ModelOutput,), {"__module__": __name__})

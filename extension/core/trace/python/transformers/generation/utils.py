@@ -1,0 +1,3 @@
+"""GenerationMixin under its other address."""
+
+from . import GenerationMixin  # noqa: F401
