@@ -31,6 +31,26 @@ export interface ModuleCost {
   readonly bytes: number;
 }
 
+/** Forward, backward, optimizer. */
+export type ByPhase = readonly [number, number, number];
+
+/** What a line costs within one module; several modules of a class share its lines. */
+export interface PartCost {
+  /** Module path; `''` is the root, `optimizer` what belongs to no line. */
+  readonly module: string;
+  /** As in {@link LineCost}. */
+  readonly file: string;
+  readonly line: number;
+  /** Milliseconds. The parts of a point add up to its step. */
+  readonly ms: ByPhase;
+  /** Counted from shapes. */
+  readonly flops: ByPhase;
+  /** Memory traffic: every operand touched once. */
+  readonly bytes: ByPhase;
+  /** Memory that results of the forward pass hold until the backward pass has read them, bytes. */
+  readonly keptBytes: number;
+}
+
 export interface TimingPoint {
   readonly model: string;
   readonly context: number;
@@ -50,6 +70,8 @@ export interface TimingPoint {
   readonly shareOfPeak: number | null;
   readonly lines: readonly LineCost[];
   readonly modules: readonly ModuleCost[];
+  /** Absent in runs of earlier versions. */
+  readonly parts?: readonly PartCost[];
 }
 
 /** Decoding after a prompt of `context` tokens, one sequence at a time. */

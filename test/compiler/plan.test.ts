@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compile } from '../../extension/core/compiler/compile.js';
 import type { Compiled } from '../../extension/core/compiler/compiled.js';
+import { explain } from '../../extension/core/compiler/explain.js';
 import { type Kernel, KernelList } from '../../extension/core/compiler/lower/kernel.js';
 import type { View } from '../../extension/core/compiler/lower/view.js';
 import { checkPlan, plan } from '../../extension/core/compiler/plan.js';
@@ -116,6 +117,27 @@ test('operations of a GPT step: 6 per parameter and token, and attention', () =>
   const products = 2 * matrix * 4096;
   assert.ok(forward > products && forward < 1.08 * products, `${forward} of ${products}`);
   assert.ok(backward > 2 * products && backward < 2.2 * products, `${backward}`);
+});
+
+test('what a line keeps for the backward pass is counted once, and only what the backward pass reads', () => {
+  const list = new KernelList();
+  const [a, b, c, d] = [0, 1, 2, 3].map(() => list.temporary('f32', [1024])) as [View, View, View, View];
+  list.kernels.push(
+    kernel('gather', a),
+    kernel('gather', b, a),
+    kernel('gather', b, a),
+    { ...kernel('gather', c, b), phase: 'backward' },
+    { ...kernel('gather', d, c), phase: 'backward' },
+  );
+  assert.deepEqual(
+    explain(list).map(({ keptBytes }) => keptBytes),
+    [0, 4096, 0, 0, 0],
+  );
+  const { compiled } = train('gpt', gpt(large));
+  const kept = compiled.instructions.reduce((sum, { keptBytes }) => sum + keptBytes, 0);
+  const tensor = 4 * 384 * 4096; // one of model width, f32
+  assert.ok(kept > 6 * 8 * tensor && kept < 6 * 17 * tensor, `${kept / tensor / 6} per layer`);
+  assert.ok(kept <= compiled.arenaBytes);
 });
 
 test('an RWKV step copies no more than its decay matrices', () => {

@@ -199,3 +199,21 @@ test('a summary takes events as they come, and a report of before is not changed
   assert.equal(after.timing.length, 2);
   assert.match(after.crossovers[0]!.sentence, /^B is faster/);
 });
+
+test('parts of a point add up to the median step; a run made before there were parts has none', () => {
+  const timed = [point('A', 256), ...[100, 101, 99, 100, 150].map((ms) => sample('A', 256, ms))];
+  const part = (module: string, ms: readonly [number, number, number]) => ({
+    ...{ module, file: 'a.py', line: 3, ms, keptBytes: 0 },
+    flops: [1, 1, 0] as const,
+    bytes: [1, 1, 0] as const,
+  });
+  const profile: RunEvent = {
+    ...{ type: 'profile', model: 'A', context: 256, lines: [], modules: [] },
+    parts: [part('x', [7, 9, 0]), part('y', [1, 2, 0]), part('optimizer', [0, 0, 4])],
+  };
+  const parts = summarize(record, [...timed, profile]).timing[0]?.parts ?? [];
+  const sum = parts.reduce((total, { ms }) => total + ms[0] + ms[1] + ms[2], 0);
+  assert.ok(Math.abs(sum - 100) < 1e-9, String(sum));
+  assert.ok(Math.abs(parts[0]!.ms[0] / parts[1]!.ms[0] - 7) < 1e-9);
+  assert.equal(summarize(record, timed).timing[0]?.parts, undefined);
+});

@@ -141,7 +141,7 @@ test('a report without its losses is small; a thinned one keeps extremes and say
     ...report,
     loss: Array.from({ length: 20 }, (_, seed) => ({ ...report.loss[0]!, seed, points: steps })),
   };
-  assert.ok(JSON.stringify(withoutPoints(long)).length < 100_000);
+  assert.ok(JSON.stringify(withoutPoints({ ...long, timing: [] })).length < 100_000);
   assert.equal(withoutPoints(long).loss[3]?.points[0]?.step, 100_000);
   const thin = thinned(long, 100_000);
   const total = thin.loss.reduce((sum, { points }) => sum + points.length, 0);

@@ -30,6 +30,8 @@ export interface InstructionOrigin {
   readonly phase: Phase;
   readonly flops: number;
   readonly bytes: number;
+  /** Of its results in the arena, what the backward pass reads: they are kept until then. 0 outside the forward pass. */
+  readonly keptBytes: number;
   /** Shares add up to 1. `stack` and `scope` index the forward graph's tables. */
   readonly parts: readonly { stack: number; scope: number; share: number }[];
 }

@@ -1,11 +1,12 @@
 /** What each instruction costs and where it comes from; programs as text. */
 import type { InstructionOrigin } from './compiled.js';
-import type { KernelList } from './lower/kernel.js';
+import { STORAGE_BYTES, type KernelList } from './lower/kernel.js';
 import { FUSED_OPS, type Program, type TensorRef } from './program.js';
 
 /** Cost and origin of every kernel, in order. */
 export function explain(list: KernelList): InstructionOrigin[] {
-  return list.kernels.map((kernel) => {
+  const kept = keptBytes(list);
+  return list.kernels.map((kernel, index) => {
     const total = kernel.parts.reduce((sum, part) => sum + part.weight, 0);
     const shares = new Map<string, { stack: number; scope: number; share: number }>();
     for (const { stack, scope, weight } of kernel.parts) {
@@ -18,8 +19,33 @@ export function explain(list: KernelList): InstructionOrigin[] {
       phase: kernel.phase,
       flops: kernel.flops,
       bytes: list.bytes(kernel),
+      keptBytes: kept[index]!,
       parts: [...shares.values()],
     };
+  });
+}
+
+/**
+ * Bytes of the arena by the forward kernel that makes them, of what the backward pass reads. A buffer is counted once, where
+ * it is written first; views of it and what stands in its place later are no second one.
+ */
+function keptBytes({ kernels, buffers }: KernelList): number[] {
+  const read = new Set<number>();
+  for (const { phase, operands, outputs, updates } of kernels)
+    if (phase === 'backward')
+      for (const [index, view] of operands.entries())
+        if (view && (index >= outputs || updates.includes(index))) read.add(view.buffer);
+  const seen = new Set<number>();
+  return kernels.map(({ phase, operands, outputs }) => {
+    let bytes = 0;
+    for (const view of operands.slice(0, outputs)) {
+      if (!view || seen.has(view.buffer)) continue;
+      seen.add(view.buffer);
+      const { segment, elements, storage } = buffers[view.buffer]!;
+      if (phase === 'forward' && segment === 'arena' && read.has(view.buffer))
+        bytes += elements * STORAGE_BYTES[storage];
+    }
+    return bytes;
   });
 }
 

@@ -5,6 +5,7 @@ import type {
   LineCost,
   ModelInfo,
   ModuleCost,
+  PartCost,
   Problem,
   Progress,
 } from '../../shared/report.js';
@@ -52,6 +53,8 @@ export interface ProfileEvent {
   readonly context: number;
   readonly lines: readonly LineCost[];
   readonly modules: readonly ModuleCost[];
+  /** Absent in runs of earlier versions. */
+  readonly parts?: readonly PartCost[];
 }
 
 /** A (model, prompt length) whose decoding is about to be measured. */

@@ -1,5 +1,5 @@
 /** Collects timing events per (model, context) and turns them into points whose lines add up to the median step. */
-import type { LineCost, ModuleCost, TimingPoint } from '../../shared/report.js';
+import type { LineCost, ModuleCost, PartCost, TimingPoint } from '../../shared/report.js';
 import { estimate, median } from '../stats/estimate.js';
 import { Cells, type Cell, type ControlSeries } from './cells.js';
 import type { PointEvent, ProfileEvent, SampleEvent } from './events.js';
@@ -60,6 +60,7 @@ function timingPoint(
     shareOfPeak: peak === null ? null : flopsPerSecond / peak,
     lines: attribute(profile?.lines ?? [], phases, step.median),
     modules: attributeModules(profile?.modules ?? [], phases),
+    ...(profile?.parts === undefined ? {} : { parts: attributeParts(profile.parts, phases) }),
   };
 }
 
@@ -98,6 +99,17 @@ function attribute(lines: readonly LineCost[], phases: Phases, stepMs: number): 
 function attributeModules(modules: readonly ModuleCost[], phases: Phases): ModuleCost[] {
   const factor = factors(modules, phases);
   return modules.map((module) => ({ ...module, ...times3(module, factor) }));
+}
+
+function attributeParts(parts: readonly PartCost[], phases: Phases): PartCost[] {
+  const factor = factors(
+    parts.map(({ ms }) => ({ forwardMs: ms[0], backwardMs: ms[1], optimizerMs: ms[2] })),
+    phases,
+  );
+  return parts.map(({ ms: [forward, backward, optimizer], ...part }) => ({
+    ...part,
+    ms: [forward * factor.forwardMs, backward * factor.backwardMs, optimizer * factor.optimizerMs],
+  }));
 }
 
 const times3 = (part: Phases, factor: Phases): Phases => ({
