@@ -343,3 +343,17 @@ void test('softmax by hand and log-probabilities with a loss', () => {
   assert.ok(operations(nodes).includes('softmax') && operations(nodes).includes('cross_entropy'));
   assert.ok(!operations(nodes).includes('exp') && !operations(nodes).includes('gather'));
 });
+
+void test('attention: a mask of data that hides every key of a query leaves all keys alike, as the number in place of scores says', () => {
+  const nodes = prepared((model) => {
+    const { g, random } = model;
+    const shown = {
+      shape: [B, 1, T, T],
+      data: new Float64Array(B * T * T).map(() => Number(random() < 0.6)),
+    };
+    shown.data.fill(0, T, 2 * T);
+    const hidden = g.unary('logical_not', g.input('shown', shown, 'bool'));
+    return attention(model, (scores) => g.where(hidden, g.scalar(-1e4), scores));
+  });
+  assert.equal(find(nodes, 'sdpa').inputs.length, 4);
+});

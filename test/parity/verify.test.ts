@@ -178,8 +178,8 @@ class Model(nn.Module):
 });
 
 describe('comparing tensors', () => {
-  const compare = (a: number[], b: number[], floor = 0) =>
-    compareTensors('x', Float32Array.from(a), Float32Array.from(b), 1e-4, floor);
+  const compare = (a: number[], b: number[], top = 0) =>
+    compareTensors('x', Float32Array.from(a), Float32Array.from(b), 1e-4, top);
 
   it('measures against the largest reference value', () => {
     assert.equal(compare([1, 2], [1, 2.5]).relative, 0.2);
@@ -195,9 +195,17 @@ describe('comparing tensors', () => {
     assert.equal(compare([1, 2], [1]).verdict, 'shape');
   });
 
-  it('measures noise beside a zero reference against the floor', () => {
-    assert.equal(compare([1e-12], [0], 1e-6).verdict, 'near');
-    assert.equal(compare([1e-3], [0], 1e-6).verdict, 'far');
+  it('measures noise on both sides against the largest value of all, and nothing else', () => {
+    assert.deepEqual(compare([3e-7], [-1e-7], 1), {
+      ...compare([1], [2]),
+      relative: Math.fround(3e-7) + Math.fround(1e-7),
+      verdict: 'noise',
+    });
+    assert.equal(compare([1e-12], [0], 1).verdict, 'noise');
+    assert.equal(compare([1e-3], [0], 1).verdict, 'far');
+    assert.equal(compare([1e-3], [5e-7], 1).verdict, 'far');
+    assert.equal(compare([5e-7], [1e-3], 1).verdict, 'far');
+    assert.equal(compare([NaN], [0], 1).verdict, 'nan');
     assert.equal(compare([1e-12], [0]).verdict, 'far');
   });
 });

@@ -1,12 +1,17 @@
 /** How far two tensors are apart, in a way that a NaN cannot pass. */
 
-export type Verdict = 'equal' | 'near' | 'far' | 'nan' | 'missing' | 'shape';
+/** `noise`: on both sides nothing but rounding errors, beside the model's largest gradient. */
+export type Verdict = 'equal' | 'near' | 'noise' | 'far' | 'nan' | 'missing' | 'shape';
+
+/** Below this share of the model's largest gradient there is nothing but rounding noise: eight times the spacing of fp32. */
+const NOISE = 1e-6;
 
 export interface TensorDifference {
   readonly name: string;
   /**
    * max |a - b| / max |b|, where b is PyTorch's; `null` when there is nothing to compare or a value is not a number.
-   * A reference that is all zero is compared with `floor` instead of with itself.
+   * Noise is measured against the model's largest gradient instead of against itself: the gradient of a key's bias, say, is
+   * zero, and what either side computes of it is chance.
    */
   readonly relative: number | null;
   readonly verdict: Verdict;
@@ -27,15 +32,15 @@ export function largest(values: Float32Array): number {
 }
 
 /**
- * Compares `a` with the reference `b`. NaN anywhere, or infinity in only one of them, fails; `floor` is the least scale
- * a difference is measured against.
+ * Compares `a` with the reference `b`. NaN anywhere, or infinity in only one of them, fails; `top` is the largest value of
+ * everything that is compared, where it says what is noise.
  */
 export function compareTensors(
   name: string,
   a: Float32Array | null,
   b: Float32Array | null,
   tolerance: number,
-  floor = 0,
+  top = 0,
 ): TensorDifference {
   if (a === null || b === null) {
     const present = a ?? b;
@@ -48,7 +53,7 @@ export function compareTensors(
   const elements = b.length;
   if (a.length !== elements) return { name, relative: null, verdict: 'shape', differing: 0, elements };
   let difference = 0;
-  let scale = floor;
+  let scale = NOISE * top;
   let differing = 0;
   for (let index = 0; index < elements; index++) {
     const [x, y] = [a[index]!, b[index]!];
@@ -63,6 +68,8 @@ export function compareTensors(
     if (Number.isFinite(y)) scale = Math.max(scale, Math.abs(y));
   }
   if (difference === 0) return { name, relative: 0, verdict: 'equal', differing, elements };
+  if (largest(a) <= NOISE * top && largest(b) <= NOISE * top)
+    return { name, relative: difference / top, verdict: 'noise', differing, elements };
   const relative = difference / scale;
   return { name, relative, verdict: relative <= tolerance ? 'near' : 'far', differing, elements };
 }

@@ -248,10 +248,12 @@ function fuseHeads(b: GraphBuilder, contents: Contents, weights: ValueId, v: Val
   };
   const seen = visibility(b, scores.masks, queries, keys, rankOf);
   if (!seen) return null;
+  const q = withoutBlindQueries(b, scores);
+  if (q === null) return null;
 
   const batchOf = (value: ValueId): Shape => b.shape(value).slice(0, -2);
-  const outer = batchOf(scores.q);
-  const size = b.shape(scores.q).at(-1)!;
+  const outer = batchOf(q);
+  const size = b.shape(q).at(-1)!;
   const valueSize = b.shape(v).at(-1)!;
   const k = unrepeatHeads(b, b.transpose(scores.keys));
   const values = unrepeatHeads(b, v);
@@ -267,7 +269,7 @@ function fuseHeads(b: GraphBuilder, contents: Contents, weights: ValueId, v: Val
   const kvHeads = (batchOf(k).at(-1) ?? 1) === (batchOf(values).at(-1) ?? 1) ? (batchOf(k).at(-1) ?? 1) : 0;
   if (kvHeads === 0 || heads % kvHeads !== 0) return null;
   const parts = [
-    four(scores.q, heads, [queries, size]),
+    four(q, heads, [queries, size]),
     four(k, kvHeads, [keys, size]),
     four(values, kvHeads, [keys, valueSize]),
   ];
@@ -281,6 +283,36 @@ function fuseHeads(b: GraphBuilder, contents: Contents, weights: ValueId, v: Val
   }
   const y = b.one('sdpa', inputs, { causal: seen.causal, scale: scores.scale, window: seen.window });
   return b.reshape(y, result);
+}
+
+/** A smaller number, added to a score in fp32, leaves nothing of it: all hidden keys are alike then. */
+const ERASES = -1e8;
+
+/**
+ * The queries, zero where a mask that depends on data hides every key: a number in the place of its scores then makes all
+ * keys alike, which the same number added to them does not. `null` where that cannot be told.
+ */
+function withoutBlindQueries(b: GraphBuilder, { q, masks }: Scores): ValueId | null {
+  const replacing = masks.flatMap((mask) =>
+    mask.kind === 'select' &&
+    mask.steps === null &&
+    mask.fill > ERASES &&
+    (b.shape(mask.condition).at(-2) ?? 1) > 1
+      ? [mask]
+      : [],
+  );
+  const [mask] = replacing;
+  if (mask === undefined) return q;
+  if (masks.length > 1) return null;
+  const shape = b.shape(mask.condition);
+  const of = b.shape(q);
+  const batch = shape.slice(0, -1);
+  const fits = batch.every((n, i) => n === 1 || n === of[of.length - shape.length + i]);
+  if (shape.length > of.length || !fits) return null;
+  const shown = mask.keep ? mask.condition : b.unary('logical_not', mask.condition);
+  const dims = [shape.length - 1];
+  const any = b.one('amax', [b.cast(shown, b.type(q).dtype)], { dims, keepdim: false });
+  return b.mul(q, b.unreduce(any, shape, dims));
 }
 
 /** An explicit mask as [batch or 1, heads or 1, queries or 1, keys or 1]; null when its dims are not those of q. */

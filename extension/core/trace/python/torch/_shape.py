@@ -132,7 +132,7 @@ def broadcast_tensors(*tensors):
     return tuple(expand(tensor, shape) for tensor in tensors)
 
 
-def split(input, split_size, dim=0, *, split_size_or_sections=None):
+def split(input, split_size=None, dim=0, *, split_size_or_sections=None):
     split_size = split_size if split_size_or_sections is None else split_size_or_sections
     dim = check_dim(dim, len(input.shape))
     size = input.shape[dim]

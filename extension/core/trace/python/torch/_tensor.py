@@ -91,6 +91,15 @@ class Tensor:
 
     @data.setter
     def data(self, other):
+        if other is self:
+            return
+        view = other
+        while view._parent is not None and view._parent is not self:
+            view = view._parent
+        if view._parent is self:
+            # A view of this tensor takes its place: what it is a view of stays what it was.
+            view._parent = object.__new__(Tensor)
+            view._parent.__dict__.update(self.__dict__)
         self._storage, self._parent, self._view = other._storage, other, ALIAS
         self.shape, self._strides, self._offset, self.dtype = other.shape, other._strides, other._offset, other.dtype
         self.device = other.device
