@@ -318,12 +318,29 @@ const legendGap: Plugin = {
   },
 };
 
-/** Entries of the legend as their curves are drawn: a marker, or a line where the curve has no markers. */
-function legendItems(chart: Chart): LegendItem[] {
-  return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => {
-    const shown = chart.data.datasets[item.datasetIndex ?? 0] as ChartDataset<'line'> | undefined;
-    return shown?.pointRadius === 0 ? { ...item, pointStyle: 'line', lineWidth: 3 } : item;
+/** Entries of the legend as their curves are drawn: a marker, or a line where the curve has no markers; one for a group. */
+function legendItems(spec: ChartSpec): (chart: Chart) => LegendItem[] {
+  return (chart) =>
+    Chart.defaults.plugins.legend.labels.generateLabels(chart).flatMap((item) => {
+      const index = item.datasetIndex ?? 0;
+      const group = spec.series[index]?.group;
+      if (group !== undefined && spec.series.findIndex((one) => one.group === group) < index) return [];
+      const shown = chart.data.datasets[index] as ChartDataset<'line'> | undefined;
+      const named = { ...item, text: group ?? item.text };
+      return [shown?.pointRadius === 0 ? { ...named, pointStyle: 'line' as const, lineWidth: 3 } : named];
+    });
+}
+
+/** Shows or hides what an entry of the legend stands for. */
+function toggle(spec: ChartSpec, chart: Chart, item: LegendItem): void {
+  const index = item.datasetIndex ?? 0;
+  const group = spec.series[index]?.group;
+  const visible = !chart.isDatasetVisible(index);
+  spec.series.forEach((series, other) => {
+    if (other === index || (group !== undefined && series.group === group))
+      chart.setDatasetVisibility(other, visible);
   });
+  chart.update('none');
 }
 
 function configuration(
@@ -396,7 +413,10 @@ function lineConfiguration(
             usePointStyle: true,
             boxHeight: 7,
             padding: 14,
-            generateLabels: legendItems,
+            generateLabels: legendItems(spec),
+          },
+          onClick: (_, item, { chart }) => {
+            toggle(spec, chart, item);
           },
         },
         tooltip: {

@@ -22,6 +22,8 @@ export interface DenseCurve {
 
 export interface ChartSeries {
   readonly label: string;
+  /** Series of one group share an entry of the legend, which has its name. */
+  readonly group?: string;
   /** Which model this is: decides colour and marker, so that colour alone never tells models apart. */
   readonly model: number;
   readonly points: readonly ChartPoint[];

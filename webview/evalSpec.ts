@@ -9,10 +9,30 @@ import { modelLabels } from './contextSpec.js';
 
 const three = (value: number): string => digits(value, 3);
 /** Scores stand under each other: three decimals each. */
-const scoreText = (value: number): string => (Math.abs(value) < 10 ? value.toFixed(3) : digits(value, 3));
+export const scoreText = (value: number): string =>
+  Math.abs(value) < 10 ? value.toFixed(3) : digits(value, 3);
 
 const orDash = (value: number | null | undefined, format: (value: number) => string): string =>
   value === null || value === undefined ? '-' : format(value);
+
+/** Held-out text is scored while models train, too: the points before the last one are those of the loss. */
+function duringTraining(
+  { loss, evals }: Report,
+  task: EvalScore | undefined,
+  model: string,
+  seed: number,
+  { evalLogX }: View,
+): { x: number; y: number; interval: null }[] {
+  if (task?.metric !== 'bits per byte') return [];
+  const known = evals.filter((one) => one.task === task.task && one.model === model && one.seed === seed);
+  const curve = loss.find((one) => one.model === model && one.seed === seed);
+  if (known.length === 0 || curve === undefined) return [];
+  return curve.heldOut.flatMap(({ tokens, bitsPerByte }) =>
+    bitsPerByte === null || (evalLogX && tokens <= 0) || known.some((one) => one.tokens === tokens)
+      ? []
+      : [{ x: tokens, y: bitsPerByte, interval: null }],
+  );
+}
 
 /** One chart per task: score against training tokens. */
 export function evalSpecs(report: Report, view: View): { readonly task: string; readonly spec: ChartSpec }[] {
@@ -33,6 +53,7 @@ export function evalSpecs(report: Report, view: View): { readonly task: string; 
             (score) => score.model === model && score.seed === seed && (score.tokens > 0 || !view.evalLogX),
           )
           .map(({ tokens, score, interval }) => ({ x: tokens, y: score, interval }))
+          .concat(duringTraining(report, first, model, seed, view))
           .sort((a, b) => a.x - b.x),
       })),
     );

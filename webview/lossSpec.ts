@@ -157,7 +157,9 @@ export function lossSpec(report: Report, asked: View, columns: readonly LossColu
   const series = [...groups.values()].flatMap((group): ChartSeries[] => {
     const [{ curve: first }] = group as [(typeof group)[number]];
     const name = view.lossSeeds && choices.seeds ? `${first.model}, seed ${first.seed}` : first.model;
-    const common = { model: labels.indexOf(first.model), fine: view.lossSeeds && choices.seeds };
+    const fine = view.lossSeeds && choices.seeds;
+    const common = { model: labels.indexOf(first.model), fine };
+    const grouped = (group: string) => (fine ? { group } : {});
     const lines = group.map((seed) => seedCurve(view, seed.curve, seed.columns));
     const dense = lines.length === 1 ? lines[0]! : meanCurve(lines);
     const tests = group.map(({ curve }) =>
@@ -165,9 +167,19 @@ export function lossSpec(report: Report, asked: View, columns: readonly LossColu
     );
     const heldOut = tests.length === 1 ? tests[0]! : meanPoints(tests);
     return [
-      ...(dense.x.length > 0 ? [{ ...common, label: name, points: [], curve: dense, markers: false }] : []),
+      ...(dense.x.length > 0
+        ? [{ ...common, ...grouped(first.model), label: name, points: [], curve: dense, markers: false }]
+        : []),
       ...(heldOut.length > 0
-        ? [{ ...common, label: `${name}, held out`, points: heldOut, dashed: true }]
+        ? [
+            {
+              ...common,
+              ...grouped(`${first.model}, held out`),
+              label: `${name}, held out`,
+              points: heldOut,
+              dashed: true,
+            },
+          ]
         : []),
     ];
   });

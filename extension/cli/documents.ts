@@ -81,6 +81,6 @@ export function trainDocument(report: Report): object {
 
 /** `crossover eval --json`. */
 export function evalDocument(report: Report): object {
-  const { id, status, environment, models, evals, notes, problems } = report;
-  return { id, status, environment, models, scores: evals, notes, problems };
+  const { id, status, environment, models, evals, comparisons, notes, problems } = report;
+  return { id, status, environment, models, scores: evals, comparisons, notes, problems };
 }

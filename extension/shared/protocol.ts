@@ -51,6 +51,9 @@ export interface View {
   readonly lossLogY: boolean;
   /** One option for all charts of the tab. */
   readonly evalLogX: boolean;
+  /** Labels of the two models that are compared item by item; empty: the first two. */
+  readonly evalFirst: string;
+  readonly evalSecond: string;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -68,6 +71,8 @@ export const DEFAULT_VIEW: View = {
   lossLogX: false,
   lossLogY: false,
   evalLogX: false,
+  evalFirst: '',
+  evalSecond: '',
 };
 
 /** Host to panel. */
@@ -131,7 +136,9 @@ function isOneOf<T extends string>(value: unknown, choices: readonly T[]): value
 export function parseView(value: unknown): View | null {
   if (!isFields(value)) return null;
   const { tab, timingMetric, timingLogX, timingLogY, decodeMetric, decodeLogX, decodeLogY } = value;
-  const { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY, evalLogX } = value;
+  const { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY } = value;
+  const { evalLogX, evalFirst, evalSecond } = value;
+  if (typeof evalFirst !== 'string' || typeof evalSecond !== 'string') return null;
   if (!isOneOf(tab, TABS) || !isOneOf(lossAxis, LOSS_AXES)) return null;
   if (!isOneOf(timingMetric, TIMING_METRICS) || !isOneOf(decodeMetric, DECODE_METRICS)) return null;
   if (typeof timingLogX !== 'boolean' || typeof timingLogY !== 'boolean') return null;
@@ -143,7 +150,7 @@ export function parseView(value: unknown): View | null {
   const timing = { timingMetric, timingLogX, timingLogY };
   const decode = { decodeMetric, decodeLogX, decodeLogY };
   const loss = { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY };
-  return { tab, ...timing, ...decode, ...loss, evalLogX };
+  return { tab, ...timing, ...decode, ...loss, evalLogX, evalFirst, evalSecond };
 }
 
 const REPORT_LISTS = [
@@ -154,6 +161,8 @@ const REPORT_LISTS = [
   'decodeControl',
   'loss',
   'evals',
+  'evalItems',
+  'comparisons',
   'crossovers',
   'notes',
   'problems',

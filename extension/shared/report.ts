@@ -140,6 +140,46 @@ export interface EvalScore {
   readonly tokens: number;
 }
 
+/** Questions of an eval and what a model answered, by columns: all are token ids but `distance`. */
+export interface EvalAnswers {
+  readonly key: readonly number[];
+  /** Tokens between a key's value and the question. */
+  readonly distance: readonly number[];
+  readonly expected: readonly number[];
+  readonly answer: readonly number[];
+}
+
+/** How a model did on the items of an eval. */
+export interface EvalItems {
+  readonly model: string;
+  readonly task: string;
+  readonly seed: number;
+  readonly tokens: number;
+  /** What a score below is of: `sequence`, `chunk`. Items of one unit belong together. */
+  readonly unit: string;
+  readonly scores: readonly number[];
+  /** Every seed was scored on the same units. */
+  readonly shared: boolean;
+  /** The first items one by one; `null` where they have no right or wrong. */
+  readonly answers: EvalAnswers | null;
+}
+
+/** A paired test between two models on the units both were scored on. */
+export interface EvalComparison {
+  readonly task: string;
+  readonly a: string;
+  readonly b: string;
+  readonly metric: string;
+  /** Mean of a - b and its 95% interval. */
+  readonly difference: number;
+  readonly interval: readonly [number, number];
+  /** Adjusted for the pairs of the task. */
+  readonly p: number;
+  readonly units: number;
+  readonly unit: string;
+  readonly sentence: string;
+}
+
 /** A/A control: the same model against itself, interleaved as the rest. */
 export interface Control {
   readonly model: string;
@@ -229,6 +269,8 @@ export interface Report {
   readonly decodeControl: readonly Control[];
   readonly loss: readonly LossCurve[];
   readonly evals: readonly EvalScore[];
+  readonly evalItems: readonly EvalItems[];
+  readonly comparisons: readonly EvalComparison[];
   readonly crossovers: readonly Crossover[];
   /** What an expert should know beside the numbers, e.g. a recipe that differs from the reference. */
   readonly notes: readonly string[];

@@ -1,4 +1,5 @@
 /** A report as tables, small plots and sentences. */
+import { finalScores } from '../../shared/finalScores.js';
 import type { Control, Estimate, Report, TimingPoint } from '../../shared/report.js';
 import { plusMinus } from '../../shared/units.js';
 import { styled, type Terminal } from '../terminal.js';
@@ -192,9 +193,10 @@ function lossText(terminal: Terminal, report: Report): string {
 
 function evalText(terminal: Terminal, report: Report): string {
   if (report.evals.length === 0) return '';
-  return [...new Set(report.evals.map(({ task }) => task))]
+  const last = finalScores(report.evals);
+  return [...new Set(last.map(({ task }) => task))]
     .map((task) => {
-      const scores = report.evals.filter((score) => score.task === task);
+      const scores = last.filter((score) => score.task === task);
       const { metric, higherIsBetter, chance } = scores[0]!;
       const value = (number: number): string =>
         metric === 'accuracy' ? percentText(number) : number.toFixed(4);
@@ -210,7 +212,9 @@ function evalText(terminal: Terminal, report: Report): string {
       const better = `${metric}, ${higherIsBetter ? 'higher' : 'lower'} is better${guess}`;
       const head = wrap(terminal, `Eval: ${task} (${better})`);
       const columns = ['Model', 'Seed', 'Score', '95%', 'Items', 'Trained on'];
-      return `${styled(terminal, 'bold', head)}\n${table(terminal, columns, rows)}`;
+      const tests = report.comparisons.filter((one) => one.task === task);
+      const told = tests.map(({ sentence }) => `${wrap(terminal, sentence)}\n`).join('');
+      return `${styled(terminal, 'bold', head)}\n${table(terminal, columns, rows)}${told}`;
     })
     .join('\n');
 }

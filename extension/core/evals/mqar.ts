@@ -11,9 +11,20 @@ export interface MqarTask {
   readonly vocab: number;
 }
 
+/** A place that is scored. */
+export interface MqarQuery {
+  /** row * context + position. */
+  readonly place: number;
+  readonly key: number;
+  /** The value expected there. */
+  readonly answer: number;
+  /** Tokens from the key's value to the query. */
+  readonly distance: number;
+}
+
 export interface MqarBatch extends Batch {
-  /** Places (row * context + position) that are scored, and the value expected there. */
-  readonly scored: readonly { readonly place: number; readonly answer: number }[];
+  /** Queries row by row, `pairs` of them in each. */
+  readonly scored: readonly MqarQuery[];
 }
 
 /** Query slots are drawn with probability proportional to n^(a-1): close to 1/n, so queries sit early. */
@@ -54,18 +65,18 @@ export class MqarSource {
     const { context } = this.task;
     const idx = new Int32Array(this.batch * context);
     const targets = new Int32Array(this.batch * context).fill(this.ignore);
-    const scored: { place: number; answer: number }[] = [];
+    const scored: MqarQuery[] = [];
     for (let row = 0; row < this.batch; row++) {
-      for (const { place, answer } of this.#example(idx.subarray(row * context, (row + 1) * context))) {
-        targets[row * context + place] = answer;
-        scored.push({ place: row * context + place, answer });
+      for (const query of this.#example(idx.subarray(row * context, (row + 1) * context))) {
+        targets[row * context + query.place] = query.answer;
+        scored.push({ ...query, place: row * context + query.place });
       }
     }
     return { idx: int64Bytes(idx), targets: int64Bytes(targets), scored };
   }
 
   /** Fills one row and returns the places where a key was asked, with its value. */
-  #example(row: Int32Array): { place: number; answer: number }[] {
+  #example(row: Int32Array): MqarQuery[] {
     const { pairs, vocab } = this.task;
     const half = Math.floor(vocab / 2);
     const keys = this.#random.distinct(pairs, 1, half);
@@ -78,7 +89,7 @@ export class MqarSource {
     return keys.map((key, i) => {
       const place = 2 * pairs + 2 * slots[i]!;
       row[place] = key;
-      return { place, answer: values[i]! };
+      return { place, key, answer: values[i]!, distance: place - (2 * i + 1) };
     });
   }
 

@@ -128,7 +128,7 @@ async function measureAll(
     for (const seed of spec.seeds) {
       for (const model of models) {
         try {
-          lab.emit({ type: 'eval', score: await scoreRecall(lab, model, spec, seed) });
+          await scoreRecall(lab, model, spec, seed);
         } catch (error) {
           recordProblem(lab, model.model.label, error);
         }

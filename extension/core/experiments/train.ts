@@ -144,7 +144,17 @@ async function testHeldOut(
   const loss = mean(losses);
   const { label: model, seconds } = learner;
   lab.emit({ type: 'heldOut', model, seed, step, tokens, seconds, loss, bitsPerByte: bits(loss) });
-  if (score) lab.emit({ type: 'eval', score: heldOutScore(model, seed, tokens, losses.map(bits), spec) });
+  if (!score) return;
+  const evaluated = heldOutScore(model, seed, tokens, losses.map(bits), spec);
+  const { task } = evaluated;
+  const scores = losses.map(bits);
+  lab.emit(
+    { type: 'eval', score: evaluated },
+    {
+      type: 'items',
+      items: { model, task, seed, tokens, unit: 'chunk', scores, shared: true, answers: null },
+    },
+  );
 }
 
 /** Bits per byte with the spread over held-out batches. */

@@ -1,4 +1,5 @@
 /** A report as Markdown: what was found first, then the numbers, for agents and for pasting into a discussion. */
+import { finalScores } from '../../shared/finalScores.js';
 import type { Estimate, Report } from '../../shared/report.js';
 import { bytes, count, flops, integer, milliseconds, percent, plusMinus, range } from '../../shared/units.js';
 import type { Description } from '../engine/requests.js';
@@ -95,7 +96,7 @@ function lossTable({ loss }: Report): string {
 }
 
 function evalTable({ evals }: Report): string {
-  const rows = evals.map(({ model, task, seed, metric, score, interval, chance }) => [
+  const rows = finalScores(evals).map(({ model, task, seed, metric, score, interval, chance }) => [
     model,
     task,
     String(seed),

@@ -1,6 +1,7 @@
 /** What a run appends to `events.jsonl`: one JSON object per line, in the order things happened. */
 import type {
   Environment,
+  EvalItems,
   EvalScore,
   LineCost,
   ModelInfo,
@@ -124,6 +125,7 @@ export type RunEvent =
   | { readonly type: 'model'; readonly model: ModelInfo }
   | { readonly type: 'peak'; readonly flopsPerSecond: number }
   | { readonly type: 'eval'; readonly score: EvalScore }
+  | { readonly type: 'items'; readonly items: EvalItems }
   | { readonly type: 'note'; readonly message: string }
   | { readonly type: 'problem'; readonly problem: Problem }
   | { readonly type: 'progress'; readonly progress: Progress };

@@ -3,6 +3,8 @@ import type {
   Control,
   Crossover,
   Environment,
+  EvalComparison,
+  EvalItems,
   EvalScore,
   LossCurve,
   ModelInfo,
@@ -10,8 +12,10 @@ import type {
   Progress,
   Report,
 } from '../../shared/report.js';
+import { finalScores } from '../../shared/finalScores.js';
 import { PRACTICAL, reachOf } from '../stats/crossover.js';
 import { ratioOfMedians } from '../stats/estimate.js';
+import { compareEvals } from './comparisons.js';
 import { lossCrossovers, stepTime, timeCrossovers, tokenTime } from './crossovers.js';
 import { DecodeTable } from './decodeTable.js';
 import type { RunEvent } from './events.js';
@@ -32,6 +36,8 @@ export class Summary {
   readonly #decodes = new DecodeTable();
   readonly #curves = new Map<string, GrowingCurve>();
   readonly #evals: EvalScore[] = [];
+  readonly #items: EvalItems[] = [];
+  readonly #comparisons = new Latest<EvalComparison[]>();
   readonly #notes: string[] = [];
   readonly #problems: Problem[] = [];
   readonly #crossovers = { time: new Latest<Crossover[]>(), loss: new Latest<Crossover[]>() };
@@ -81,6 +87,9 @@ export class Summary {
       }
       case 'eval':
         this.#evals.push(event.score);
+        break;
+      case 'items':
+        this.#items.push(event.items);
         break;
       case 'note':
         this.#notes.push(event.message);
@@ -148,6 +157,8 @@ export class Summary {
       decodeControl,
       loss,
       evals: [...this.#evals],
+      evalItems: finalScores(this.#items),
+      comparisons: this.#comparisons.of(this.#items.length, () => compareEvals(this.#items, this.#evals)),
       crossovers,
       notes: [...this.#notes],
       problems,
