@@ -15,6 +15,7 @@ import { registerOpenResults } from './features/openResults.js';
 import { registerResultsPanel } from './features/resultsPanel.js';
 import { registerRunProgress } from './features/runProgress.js';
 import { registerRunsTree } from './features/runsTree.js';
+import { registerShowInBreakdown } from './features/showInBreakdown.js';
 import { registerShowLog } from './features/showLog.js';
 import { registerTasks } from './features/tasks.js';
 import { soon } from './host/disposable.js';
@@ -59,6 +60,7 @@ export function activate(context: vscode.ExtensionContext): void {
   own(registerModelsTree(services));
   own(registerRunsTree(services, panel.show));
   own(registerDevicesTree(services));
+  own(registerShowInBreakdown(services, panel.showAt));
   own(registerShowLog(services));
   own(registerTasks());
   own(registerRunProgress(services, panel.show));

@@ -16,6 +16,7 @@ import './panel.css';
 import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
 import { button, spinner, tabs, toolkitControls } from './toolkit.js';
+import { breakdownView } from './views/breakdown.js';
 import { decodeView } from './views/decode.js';
 import { details, problems, statusText } from './views/details.js';
 import { evalsView } from './views/evals.js';
@@ -60,6 +61,7 @@ const pages = {
   decode: decodeView(context),
   loss: lossView(context),
   eval: evalsView(context),
+  breakdown: breakdownView(context),
 };
 const title = element('h1');
 const status = element('p', { class: 'status' });
@@ -85,6 +87,7 @@ const strip = tabs(
     { id: 'decode', label: 'Decode', content: pages.decode.element },
     { id: 'loss', label: 'Loss', content: pages.loss.element },
     { id: 'eval', label: 'Eval', content: pages.eval.element },
+    { id: 'breakdown', label: 'Breakdown', content: pages.breakdown.element },
   ],
   (id) => {
     context.choose({ tab: id as Tab });

@@ -8,6 +8,7 @@ import { plainControls } from './plainControls.js';
 import './report.css';
 import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
+import { breakdownView } from './views/breakdown.js';
 import { decodeView } from './views/decode.js';
 import { details, problems, statusText } from './views/details.js';
 import { evalsView } from './views/evals.js';
@@ -34,6 +35,9 @@ if (isReport(report)) {
     ...(report.decode.length > 0 ? [{ title: 'Decode', part: decodeView(context) }] : []),
     ...(report.loss.length > 0 ? [{ title: 'Loss', part: lossView(context) }] : []),
     ...(report.evals.length > 0 ? [{ title: 'Eval', part: evalsView(context) }] : []),
+    ...(report.timing.some(({ lines }) => lines.length > 0)
+      ? [{ title: 'Breakdown', part: breakdownView(context) }]
+      : []),
   ];
   const update = (): void => {
     for (const { part } of sections) part.update(report, view);

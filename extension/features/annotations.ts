@@ -1,6 +1,7 @@
 /** Costs beside the lines of a measured model file: figures, bars behind them, marks in the ruler, tables on hovering. */
 import * as vscode from 'vscode';
 import { annotationCell, annotationHover, annotationText } from '../host/annotationText.js';
+import { breakdownLink, SHOW_IN_BREAKDOWN } from '../host/breakdownLink.js';
 import type { FileCosts, PlacedCost } from '../host/costTracker.js';
 import { Store, toDisposable, type Disposable } from '../host/disposable.js';
 import { barWidth } from '../host/lineCosts.js';
@@ -85,7 +86,7 @@ function draw(editor: vscode.TextEditor, costs: FileCosts | null, settings: Sett
   editor.setDecorations(styles.blank, cells.length === 0 ? [] : otherLines(document, cells));
   editor.setDecorations(
     styles.figures,
-    spots.map((spot) => figureOf(spot, settings.annotationText && !inColumn)),
+    spots.map((spot) => figureOf(spot, document.uri, settings.annotationText && !inColumn)),
   );
   editor.setDecorations(
     styles.hot,
@@ -117,10 +118,17 @@ function otherLines(document: vscode.TextDocument, cells: readonly Spot[]): vsco
 }
 
 /** The hover, and the figure after the line where it stands there. */
-function figureOf({ annotation, stale, range }: Spot, withText: boolean): vscode.DecorationOptions {
+function figureOf(
+  { annotation, stale, range }: Spot,
+  uri: vscode.Uri,
+  withText: boolean,
+): vscode.DecorationOptions {
+  const link = breakdownLink(vscode.l10n.t('Show in Breakdown'), uri.toString(), range.start.line);
+  const hoverMessage = new vscode.MarkdownString(`${annotationHover(annotation, stale)}\n\n${link}`);
+  hoverMessage.isTrusted = { enabledCommands: [SHOW_IN_BREAKDOWN] };
   return {
     range,
-    hoverMessage: new vscode.MarkdownString(annotationHover(annotation, stale)),
+    hoverMessage,
     ...(withText
       ? { renderOptions: { after: { contentText: annotationText(annotation, stale), ...textStyle(stale) } } }
       : {}),

@@ -33,6 +33,8 @@ const SEND_EVERY_MS = 250;
 export interface ResultsPanel extends Disposable {
   /** Shows a run; the keyboard stays where it is. */
   readonly show: (folder: string) => Promise<void>;
+  /** Shows a run with some of the reader's choices changed. */
+  readonly showAt: (folder: string, change: Partial<View>) => Promise<void>;
 }
 
 export function registerResultsPanel(services: Services): ResultsPanel {
@@ -47,7 +49,7 @@ export function registerResultsPanel(services: Services): ResultsPanel {
     open.value = opened;
     return opened;
   };
-  const show = async (folder: string): Promise<void> => {
+  const showAt = async (folder: string, change: Partial<View>): Promise<void> => {
     const opened =
       open.value ??
       adopt(
@@ -58,9 +60,10 @@ export function registerResultsPanel(services: Services): ResultsPanel {
           webviewOptions(services.context.extensionUri),
         ),
       );
-    await opened.show(folder);
+    await opened.show(folder, change);
     opened.reveal();
   };
+  const show = (folder: string): Promise<void> => showAt(folder, {});
 
   store.add(
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, {
@@ -83,6 +86,7 @@ export function registerResultsPanel(services: Services): ResultsPanel {
   );
   return {
     show,
+    showAt,
     dispose: () => {
       store.dispose();
     },
@@ -129,11 +133,11 @@ class OpenPanel implements Disposable {
     if (!this.panel.visible) this.panel.reveal(undefined, true);
   }
 
-  async show(folder: string): Promise<void> {
+  async show(folder: string, change: Partial<View> = {}): Promise<void> {
     this.shownFolder = folder;
     try {
       const report = await this.services.runs.read(folder);
-      await this.choose({ ...this.view, tab: tabFor(report, this.view.tab) });
+      await this.choose({ ...this.view, tab: tabFor(report, this.view.tab), ...change });
       this.update(report);
     } catch (error) {
       this.empty(sentence(error));

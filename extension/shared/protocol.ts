@@ -5,7 +5,7 @@
 import { LOSS_COLUMN_NAMES, type LossColumns } from './lossColumns.js';
 import type { Report } from './report.js';
 
-export const TABS = ['timing', 'decode', 'loss', 'eval'] as const;
+export const TABS = ['timing', 'decode', 'loss', 'eval', 'breakdown', 'environment'] as const;
 export type Tab = (typeof TABS)[number];
 export const TIMING_METRICS = [
   'step',
@@ -33,6 +33,11 @@ export type LossUnit = (typeof LOSS_UNITS)[number];
 export const LOSS_SMOOTHINGS = ['1', '10', '100', '1000'] as const;
 export type LossSmoothing = (typeof LOSS_SMOOTHINGS)[number];
 
+export const BREAKDOWN_PHASES = ['step', 'both', 'forward', 'backward'] as const;
+export type BreakdownPhase = (typeof BREAKDOWN_PHASES)[number];
+export const BREAKDOWN_QUANTITIES = ['time', 'flops', 'bytes', 'kept'] as const;
+export type BreakdownQuantity = (typeof BREAKDOWN_QUANTITIES)[number];
+
 /** What the reader has chosen to look at. */
 export interface View {
   readonly tab: Tab;
@@ -54,6 +59,17 @@ export interface View {
   /** Labels of the two models that are compared item by item; empty: the first two. */
   readonly evalFirst: string;
   readonly evalSecond: string;
+  /** Label of a model; the first where the run has none of that name. */
+  readonly breakdownModel: string;
+  /** The largest where the model was not measured at this one. */
+  readonly breakdownContext: number;
+  readonly breakdownPhase: BreakdownPhase;
+  readonly breakdownQuantity: BreakdownQuantity;
+  /** Layers of a list stand together. */
+  readonly breakdownMerge: boolean;
+  /** The line that is pointed out; `''` and 0 for none. */
+  readonly breakdownFile: string;
+  readonly breakdownLine: number;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -73,6 +89,13 @@ export const DEFAULT_VIEW: View = {
   evalLogX: false,
   evalFirst: '',
   evalSecond: '',
+  breakdownModel: '',
+  breakdownContext: 0,
+  breakdownPhase: 'step',
+  breakdownQuantity: 'time',
+  breakdownMerge: true,
+  breakdownFile: '',
+  breakdownLine: 0,
 };
 
 /** Host to panel. */
@@ -132,25 +155,46 @@ function isOneOf<T extends string>(value: unknown, choices: readonly T[]): value
   return typeof value === 'string' && choices.some((choice) => choice === value);
 }
 
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
+const isShortText = (value: unknown): boolean => typeof value === 'string' && value.length <= 4096;
+const among =
+  (choices: readonly string[]) =>
+  (value: unknown): boolean =>
+    isOneOf(value, choices);
+
+/** What every choice of a view must be. */
+const VIEW_FIELDS: Readonly<Record<keyof View, (value: unknown) => boolean>> = {
+  tab: among(TABS),
+  timingMetric: among(TIMING_METRICS),
+  timingLogX: isBoolean,
+  timingLogY: isBoolean,
+  decodeMetric: among(DECODE_METRICS),
+  decodeLogX: isBoolean,
+  decodeLogY: isBoolean,
+  lossAxis: among(LOSS_AXES),
+  lossUnit: among(LOSS_UNITS),
+  lossSmoothing: among(LOSS_SMOOTHINGS),
+  lossSeeds: isBoolean,
+  lossLogX: isBoolean,
+  lossLogY: isBoolean,
+  evalLogX: isBoolean,
+  evalFirst: isShortText,
+  evalSecond: isShortText,
+  breakdownModel: isShortText,
+  breakdownContext: isCount,
+  breakdownPhase: among(BREAKDOWN_PHASES),
+  breakdownQuantity: among(BREAKDOWN_QUANTITIES),
+  breakdownMerge: isBoolean,
+  breakdownFile: isShortText,
+  breakdownLine: isCount,
+};
+
 /** The view a message carries, or `null` when any part of it is not one. */
 export function parseView(value: unknown): View | null {
   if (!isFields(value)) return null;
-  const { tab, timingMetric, timingLogX, timingLogY, decodeMetric, decodeLogX, decodeLogY } = value;
-  const { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY } = value;
-  const { evalLogX, evalFirst, evalSecond } = value;
-  if (typeof evalFirst !== 'string' || typeof evalSecond !== 'string') return null;
-  if (!isOneOf(tab, TABS) || !isOneOf(lossAxis, LOSS_AXES)) return null;
-  if (!isOneOf(timingMetric, TIMING_METRICS) || !isOneOf(decodeMetric, DECODE_METRICS)) return null;
-  if (typeof timingLogX !== 'boolean' || typeof timingLogY !== 'boolean') return null;
-  if (typeof decodeLogX !== 'boolean' || typeof decodeLogY !== 'boolean') return null;
-  if (!isOneOf(lossUnit, LOSS_UNITS) || !isOneOf(lossSmoothing, LOSS_SMOOTHINGS)) return null;
-  if (typeof lossSeeds !== 'boolean') return null;
-  if (typeof lossLogX !== 'boolean' || typeof lossLogY !== 'boolean' || typeof evalLogX !== 'boolean')
-    return null;
-  const timing = { timingMetric, timingLogX, timingLogY };
-  const decode = { decodeMetric, decodeLogX, decodeLogY };
-  const loss = { lossAxis, lossUnit, lossSmoothing, lossSeeds, lossLogX, lossLogY };
-  return { tab, ...timing, ...decode, ...loss, evalLogX, evalFirst, evalSecond };
+  const fields = Object.entries(VIEW_FIELDS);
+  if (!fields.every(([name, fits]) => fits(value[name]))) return null;
+  return Object.fromEntries(fields.map(([name]) => [name, value[name]])) as unknown as View;
 }
 
 const REPORT_LISTS = [

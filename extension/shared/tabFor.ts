@@ -9,7 +9,9 @@ export function tabFor(report: Report, last: Tab): Tab {
     decode: report.decode.length > 0,
     loss: report.loss.length > 0,
     eval: report.evals.length > 0,
+    breakdown: report.timing.some(({ lines }) => lines.length > 0),
+    environment: true,
   };
   if (filled[last]) return last;
-  return TABS.find((tab) => filled[tab]) ?? 'timing';
+  return TABS.find((tab) => tab !== 'environment' && filled[tab]) ?? 'timing';
 }

@@ -125,8 +125,8 @@ const suite: Suite = (window) => {
     await session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'onerror' }).first().click();
     const panel = await session.panel('onerror');
     assert.equal(await panel.locator('h1').innerText(), `Net (${name})`);
-    await select(panel, 'Timing');
-    await panel.locator('button.link', { hasText: name }).first().waitFor();
+    await select(panel, 'Breakdown');
+    await panel.locator('section[aria-label="Breakdown"] button.link', { hasText: name }).first().waitFor();
     await panel.locator('li', { hasText: name }).waitFor();
     assert.equal(await panel.locator('img').count(), 0);
     await openSample(session);

@@ -13,7 +13,10 @@ export async function openSample(session: Session): Promise<Frame> {
 }
 
 /** Changes to a tab of the panel. */
-export async function select(panel: Frame, tab: (typeof TABS)[number]): Promise<void> {
+export async function select(
+  panel: Frame,
+  tab: (typeof TABS)[number] | 'Breakdown' | 'Environment',
+): Promise<void> {
   await panel.locator('vscode-panel-tab', { hasText: tab }).click();
   await panel.locator(`section[aria-label="${tab}"]`).waitFor();
 }

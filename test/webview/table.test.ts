@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { TimingPoint } from '../../extension/shared/report.js';
 import { contextRows } from '../../webview/contextSpec.js';
 import { decodeColumns } from '../../webview/decodeSpec.js';
-import { hottest, lineColumns } from '../../webview/hotLines.js';
+import { lineColumns, lineRows } from '../../webview/lineTable.js';
 import type { Column } from '../../webview/table.js';
 import { csv, nextSorting, sortRows, toCsv, toMarkdown } from '../../webview/tableText.js';
 import { timingColumns } from '../../webview/timingSpec.js';
@@ -91,7 +91,7 @@ test('CSV has raw numbers, units in its header, both ends of intervals, and quot
 });
 
 test('no number of a table is left to its text', () => {
-  const lines = hottest(report, 'GPT-2')!.lines;
+  const lines = lineRows(report.timing[0]!);
   const tables = [
     { columns, row: rows[0]! },
     { columns: decodeColumns(report), row: report.decode[0]! },

@@ -32,7 +32,6 @@ export interface ContextTab<M extends string, T extends Measurement> {
 export function contextView<M extends string, T extends Measurement>(
   { controls, choose }: ViewContext,
   tab: ContextTab<M, T>,
-  more?: { readonly element: HTMLElement; readonly update: (report: Report, view: View) => void },
 ): ReportView {
   const chart = new ChartView();
   const metric = controls.select('Show', tab.metrics, (value) => {
@@ -54,7 +53,6 @@ export function contextView<M extends string, T extends Measurement>(
     chart.element,
     small,
     numbers,
-    ...(more === undefined ? [] : [more.element]),
   );
   const empty = element('p', { class: 'empty' });
   return {
@@ -79,7 +77,6 @@ export function contextView<M extends string, T extends Measurement>(
       chart.update(tab.spec(report, view));
       fill(small, ...controlSentences(tab.control(report)).map((text) => element('p', {}, text)));
       fill(numbers, table(tab.caption, tab.columns(report), rows));
-      more?.update(report, view);
     },
   };
 }
