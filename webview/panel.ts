@@ -19,6 +19,7 @@ import { button, spinner, tabs, toolkitControls } from './toolkit.js';
 import { breakdownView } from './views/breakdown.js';
 import { decodeView } from './views/decode.js';
 import { details, problems, statusText } from './views/details.js';
+import { environmentView } from './views/environment.js';
 import { evalsView } from './views/evals.js';
 import { lossView } from './views/loss.js';
 import { timingView } from './views/timing.js';
@@ -62,6 +63,7 @@ const pages = {
   loss: lossView(context),
   eval: evalsView(context),
   breakdown: breakdownView(context),
+  environment: environmentView(),
 };
 const title = element('h1');
 const status = element('p', { class: 'status' });
@@ -88,6 +90,7 @@ const strip = tabs(
     { id: 'loss', label: 'Loss', content: pages.loss.element },
     { id: 'eval', label: 'Eval', content: pages.eval.element },
     { id: 'breakdown', label: 'Breakdown', content: pages.breakdown.element },
+    { id: 'environment', label: 'Environment', content: pages.environment.element },
   ],
   (id) => {
     context.choose({ tab: id as Tab });

@@ -11,6 +11,7 @@ import { observeTheme } from './theme.js';
 import { breakdownView } from './views/breakdown.js';
 import { decodeView } from './views/decode.js';
 import { details, problems, statusText } from './views/details.js';
+import { environmentView } from './views/environment.js';
 import { evalsView } from './views/evals.js';
 import { lossView } from './views/loss.js';
 import { timingView } from './views/timing.js';
@@ -38,6 +39,7 @@ if (isReport(report)) {
     ...(report.timing.some(({ lines }) => lines.length > 0)
       ? [{ title: 'Breakdown', part: breakdownView(context) }]
       : []),
+    { title: 'Environment', part: environmentView() },
   ];
   const update = (): void => {
     for (const { part } of sections) part.update(report, view);

@@ -6,6 +6,8 @@ import type { BarSpec, ChartSpec } from '../chartSpec.js';
 import { contextRows, controlSentences, type Measurement } from '../contextSpec.js';
 import { element, fill } from '../dom.js';
 import type { ReportView, ViewContext } from '../reportView.js';
+import { showSamples } from '../samplesDialog.js';
+import type { Samples } from '../samplesSpec.js';
 import { table, type Column } from '../table.js';
 
 /** Names of the boolean options of a view. */
@@ -25,6 +27,8 @@ export interface ContextTab<M extends string, T extends Measurement> {
   readonly linear?: (view: View) => boolean;
   readonly caption: string;
   readonly columns: (report: Report) => readonly Column<T>[];
+  /** The samples behind the medians of a column, by its title. */
+  readonly samples: Readonly<Record<string, (row: T) => Samples>>;
   /** Said while there is nothing to show. */
   readonly empty: (status: Report['status']) => string;
 }
@@ -76,7 +80,27 @@ export function contextView<M extends string, T extends Measurement>(
       if (rows.length === 0) return;
       chart.update(tab.spec(report, view));
       fill(small, ...controlSentences(tab.control(report)).map((text) => element('p', {}, text)));
-      fill(numbers, table(tab.caption, tab.columns(report), rows));
+      fill(numbers, table(tab.caption, withSamples(tab.columns(report), tab.samples), rows));
     },
   };
+}
+
+/** Medians that show their samples when they are pressed. */
+function withSamples<T>(
+  columns: readonly Column<T>[],
+  samples: ContextTab<string, T & Measurement>['samples'],
+): Column<T & Measurement>[] {
+  return columns.map((column) => {
+    const of = samples[column.title];
+    if (of === undefined) return column;
+    return {
+      ...column,
+      press: (row) => ({
+        hint: 'Show the samples',
+        run: () => {
+          showSamples(of(row));
+        },
+      }),
+    };
+  });
 }

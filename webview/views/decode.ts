@@ -1,5 +1,6 @@
 /** Decoding: time per token, state and time of the prompt against context. */
 import { DECODE_METRICS } from '../../extension/shared/protocol.js';
+import { integer } from '../../extension/shared/units.js';
 import { DECODE, decodeColumns, decodeSpec } from '../decodeSpec.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { contextView } from './context.js';
@@ -16,6 +17,16 @@ export function decodeView(context: ViewContext): ReportView {
     spec: decodeSpec,
     caption: 'Decoding, one sequence at a time',
     columns: decodeColumns,
+    samples: {
+      Token: ({ model, context: at, token }) => ({
+        title: `Decoded token of ${model} after ${integer(at)} tokens`,
+        estimate: token,
+      }),
+      Prompt: ({ model, context: at, prompt }) => ({
+        title: `Prompt of ${integer(at)} tokens, ${model}`,
+        estimate: prompt,
+      }),
+    },
     empty: (status) =>
       status === 'running'
         ? 'Decoding is timed after the training steps.'

@@ -1,6 +1,6 @@
-/** What stands under every tab: problems, models, notes and the environment. */
-import type { Environment, ModelInfo, Report } from '../../extension/shared/report.js';
-import { bytes, count, flops } from '../../extension/shared/units.js';
+/** What stands around the tabs: problems, models and notes. */
+import type { ModelInfo, Report } from '../../extension/shared/report.js';
+import { count } from '../../extension/shared/units.js';
 import { element, fill } from '../dom.js';
 import { table, type Column } from '../table.js';
 
@@ -15,20 +15,6 @@ const MODEL_COLUMNS: readonly Column<ModelInfo>[] = [
   { title: 'Source', text: ({ source }) => source.replace(/^.*[/\\](?=[^/\\]*::)/, ''), words: true },
 ];
 
-function environmentRows(environment: Environment): [string, string][] {
-  const { gitCommit, gitDirty, oneDnn, peakFlopsPerSecond, dataHash } = environment;
-  return [
-    ['Device', `${environment.device}, ${environment.precision}`],
-    ['Processor', `${environment.cpu}, ${environment.threads} threads, ${environment.instructionSet}`],
-    ['Memory', bytes(environment.memoryBytes)],
-    ['Matrix products', oneDnn === null ? 'portable kernels' : `oneDNN ${oneDnn}`],
-    ['Measured peak', peakFlopsPerSecond === null ? 'not measured' : `${flops(peakFlopsPerSecond)}/s`],
-    ['Data', `${environment.dataDescription ?? 'none'}${dataHash === null ? '' : `, SHA-256 ${dataHash}`}`],
-    ['Revision', gitCommit === null ? 'none' : `${gitCommit}${gitDirty === true ? ', with changes' : ''}`],
-    ['Software', `Crossover ${environment.crossover}, Node ${environment.node}, ${environment.platform}`],
-  ];
-}
-
 /** Problems, for the top of the page. */
 export function problems(target: HTMLElement, report: Report): void {
   fill(
@@ -41,7 +27,7 @@ export function problems(target: HTMLElement, report: Report): void {
   );
 }
 
-/** Models, notes and environment, for the end of the page. */
+/** Models and notes, for the end of the page. */
 export function details(target: HTMLElement, report: Report): void {
   fill(
     target,
@@ -52,19 +38,6 @@ export function details(target: HTMLElement, report: Report): void {
           element('ul', {}, ...report.notes.map((note) => element('li', {}, note))),
         ]
       : []),
-    ...(report.environment === null
-      ? []
-      : [
-          element('h3', {}, 'Measured on'),
-          element(
-            'dl',
-            {},
-            ...environmentRows(report.environment).flatMap(([name, value]) => [
-              element('dt', {}, name),
-              element('dd', {}, value),
-            ]),
-          ),
-        ]),
   );
 }
 

@@ -1,5 +1,6 @@
 /** Timing: step time against context, the crossover in words, the table. */
 import { TIMING_METRICS } from '../../extension/shared/protocol.js';
+import { integer } from '../../extension/shared/units.js';
 import type { ReportView, ViewContext } from '../reportView.js';
 import { timingChart, timingColumns, timingLabel } from '../timingSpec.js';
 import { contextView } from './context.js';
@@ -17,6 +18,12 @@ export function timingView(context: ViewContext): ReportView {
     linear: (view) => view.timingMetric === 'phases',
     caption: 'Timing of whole training steps',
     columns: timingColumns,
+    samples: {
+      Step: ({ model, context: at, step }) => ({
+        title: `Training step of ${model} at context ${integer(at)}`,
+        estimate: step,
+      }),
+    },
     empty: (status) =>
       status === 'running'
         ? 'The first timings will appear here.'
