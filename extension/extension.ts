@@ -58,7 +58,7 @@ export function activate(context: vscode.ExtensionContext): void {
   own(registerForkModel(services));
   own(registerLanguageModelTools(services));
   own(registerModelsTree(services));
-  own(registerRunsTree(services, panel.show));
+  own(registerRunsTree(services, panel));
   own(registerDevicesTree(services));
   own(registerShowInBreakdown(services, panel.showAt));
   own(registerShowLog(services));

@@ -1,4 +1,5 @@
 /** What Timing and Decode share: metrics against context, crossovers, A/A controls, rows. Pure functions of the report. */
+import { sameRun } from '../extension/shared/overlayLabel.js';
 import type { Control, Crossover, Report } from '../extension/shared/report.js';
 import { aboutWithin, digits, integer, milliseconds, plusMinus, range } from '../extension/shared/units.js';
 import type { ChartMark, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
@@ -94,15 +95,20 @@ export function contextRows<T extends Measurement>(report: Report, points: reado
   );
 }
 
+/** The control that took turns with a measurement. */
+function controlOf(control: readonly Control[], { model, context }: Measurement): Control | undefined {
+  return control.find((one) => one.context === context && sameRun(one.model, model));
+}
+
 /** The column of an A/A control; none without one. */
 export function controlColumn<T extends Measurement>(control: readonly Control[]): Column<T>[] {
   if (control.length === 0) return [];
   return [
     {
       title: 'A/A control',
-      value: ({ context }) => control.find((one) => one.context === context)?.spread ?? null,
-      text: ({ context }) => {
-        const found = control.find((one) => one.context === context);
+      value: (row) => controlOf(control, row)?.spread ?? null,
+      text: (row) => {
+        const found = controlOf(control, row);
         return found === undefined ? '-' : `${plusMinus(found.spread)}${found.busy ? ", can't tell" : ''}`;
       },
       hint: "The same model against itself at this context; above ±10% the machine was busy, and what is inside it can't be told",

@@ -18,7 +18,7 @@ import { observeTheme } from './theme.js';
 import { button, spinner, tabs, toolkitControls } from './toolkit.js';
 import { breakdownView } from './views/breakdown.js';
 import { decodeView } from './views/decode.js';
-import { details, problems, statusText } from './views/details.js';
+import { details, overlaid, problems, statusText } from './views/details.js';
 import { environmentView } from './views/environment.js';
 import { evalsView } from './views/evals.js';
 import { lossView } from './views/loss.js';
@@ -79,10 +79,14 @@ const running = element(
     send({ type: 'cancel' });
   }),
 );
+const more = button('Add Run…', () => {
+  send({ type: 'chooseRuns' });
+});
 const exported = button('Save HTML Report', () => {
   send({ type: 'exportHtml' });
 });
 const trouble = element('div', { role: 'alert' });
+const together = element('div', { class: 'together' });
 const strip = tabs(
   [
     { id: 'timing', label: 'Timing', content: pages.timing.element },
@@ -100,9 +104,15 @@ const foot = element('footer');
 const page = element(
   'div',
   {},
-  element('header', {}, element('div', {}, title, status), exported),
+  element(
+    'header',
+    {},
+    element('div', {}, title, status),
+    element('div', { class: 'actions' }, more, exported),
+  ),
   running,
   trouble,
+  together,
   strip.element,
   foot,
 );
@@ -123,8 +133,10 @@ function render(current: Report, shown: View): void {
     progress === null || progress.secondsLeft === null ? '' : `, ${duration(progress.secondsLeft)} left`;
   fill(message, `${progress?.message ?? 'Starting the engine'}${left}`);
   problems(trouble, current);
+  overlaid(together, current);
   strip.set(shown.tab);
-  for (const part of Object.values(pages)) part.update(current, shown);
+  // The others are brought up to date when they are looked at.
+  pages[shown.tab].update(current, shown);
   details(foot, current);
 }
 
@@ -150,7 +162,7 @@ window.addEventListener('message', (event: MessageEvent<unknown>) => {
       report = news.report;
       losses.keep(report);
       view = news.view;
-      host.setState({ folder: news.folder });
+      host.setState({ folders: news.folders });
       render(report, view);
       return;
     case 'losses':

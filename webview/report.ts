@@ -10,7 +10,7 @@ import type { ViewContext } from './reportView.js';
 import { observeTheme } from './theme.js';
 import { breakdownView } from './views/breakdown.js';
 import { decodeView } from './views/decode.js';
-import { details, problems, statusText } from './views/details.js';
+import { details, overlaid, problems, statusText } from './views/details.js';
 import { environmentView } from './views/environment.js';
 import { evalsView } from './views/evals.js';
 import { lossView } from './views/loss.js';
@@ -47,6 +47,8 @@ if (isReport(report)) {
   const trouble = element('div');
   const foot = element('footer');
   problems(trouble, report);
+  const together = element('div');
+  overlaid(together, report);
   details(foot, report);
   root.append(
     element(
@@ -60,6 +62,7 @@ if (isReport(report)) {
       ),
     ),
     trouble,
+    together,
     ...sections.flatMap(({ title, part }) => [element('h2', {}, title), part.element]),
     foot,
   );

@@ -2,18 +2,8 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../host/disposable.js';
 import { guarded } from '../host/log.js';
-import type { RunEntry } from '../host/runs.js';
-import { statusIcon, statusWord } from '../host/runWords.js';
+import { runItem } from '../host/pickRuns.js';
 import type { Services } from '../host/services.js';
-
-function itemOf(entry: RunEntry): vscode.QuickPickItem & { readonly entry: RunEntry } {
-  return {
-    label: `$(${statusIcon(entry.status)}) ${entry.title}`,
-    description: `${statusWord(entry.status)}, ${new Date(entry.startedAt).toLocaleString()}`,
-    ...(entry.problem === null ? {} : { detail: entry.problem }),
-    entry,
-  };
-}
 
 /** `show` opens the panel on a run folder. */
 export function registerOpenResults(
@@ -33,8 +23,8 @@ export function registerOpenResults(
       const [only] = entries;
       const picked =
         entries.length === 1 && only !== undefined
-          ? itemOf(only)
-          : await vscode.window.showQuickPick(entries.map(itemOf), {
+          ? runItem(only)
+          : await vscode.window.showQuickPick(entries.map(runItem), {
               title: vscode.l10n.t('Open Results'),
               placeHolder: vscode.l10n.t('A run of this workspace, newest first'),
               matchOnDescription: true,

@@ -2,11 +2,12 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { reportFile } from '../core/runs/index.js';
+import { overlay, reportFile } from '../core/runs/index.js';
 import { Replaceable, Store, type Disposable } from '../host/disposable.js';
 import { guarded, sentence } from '../host/log.js';
 import { namesLine } from '../host/lineCosts.js';
 import { webviewOptions, webviewPage } from '../host/page.js';
+import { pickTogether } from '../host/pickRuns.js';
 import { saveFile } from '../host/saveFile.js';
 import { LossSender } from '../host/lossSender.js';
 import { rootOfRun, type RunReport } from '../host/runs.js';
@@ -27,14 +28,17 @@ import { tabFor } from '../shared/tabFor.js';
 
 export const PANEL_TYPE = 'crossover.results';
 const VIEW_KEY = 'view';
-/** A report is sent to the panel at most this often. */
+/** A report is sent to the panel at most this often; one of several runs takes longer to make. */
 const SEND_EVERY_MS = 250;
+const SEND_TOGETHER_EVERY_MS = 3000;
 
 export interface ResultsPanel extends Disposable {
   /** Shows a run; the keyboard stays where it is. */
   readonly show: (folder: string) => Promise<void>;
   /** Shows a run with some of the reader's choices changed. */
   readonly showAt: (folder: string, change: Partial<View>) => Promise<void>;
+  /** Shows several runs in one panel. */
+  readonly showTogether: (folders: readonly string[]) => Promise<void>;
 }
 
 export function registerResultsPanel(services: Services): ResultsPanel {
@@ -49,7 +53,7 @@ export function registerResultsPanel(services: Services): ResultsPanel {
     open.value = opened;
     return opened;
   };
-  const showAt = async (folder: string, change: Partial<View>): Promise<void> => {
+  const showAt = async (folders: readonly string[], change: Partial<View>): Promise<void> => {
     const opened =
       open.value ??
       adopt(
@@ -60,33 +64,36 @@ export function registerResultsPanel(services: Services): ResultsPanel {
           webviewOptions(services.context.extensionUri),
         ),
       );
-    await opened.show(folder, change);
+    await opened.show(folders, change);
     opened.reveal();
   };
-  const show = (folder: string): Promise<void> => showAt(folder, {});
+  const showTogether = (folders: readonly string[]): Promise<void> => showAt(folders, {});
+  const show = (folder: string): Promise<void> => showAt([folder], {});
 
   store.add(
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, {
       deserializeWebviewPanel: async (panel, state: unknown) => {
-        const folder = parsePanelState(state)?.folder ?? runs.latest?.folder;
+        const latest = runs.latest === null ? [] : [runs.latest.folder];
+        const folders = parsePanelState(state)?.folders ?? latest;
         const opened = adopt(panel);
-        if (folder === undefined)
+        if (folders.length === 0)
           opened.empty(
             vscode.l10n.t('The run of this panel is not known any more: run Crossover: Open Results.'),
           );
-        else await opened.show(folder);
+        else await opened.show(folders);
       },
     }),
   );
   store.add(runs.onDidStart((folder) => void show(folder)));
   store.add(
-    runs.onDidReport(({ folder, report }) => {
-      if (open.value?.folder === folder) open.value.update(report);
+    runs.onDidReport((news) => {
+      open.value?.update(news);
     }),
   );
   return {
     show,
-    showAt,
+    showAt: (folder, change) => showAt([folder], change),
+    showTogether,
     dispose: () => {
       store.dispose();
     },
@@ -95,9 +102,10 @@ export function registerResultsPanel(services: Services): ResultsPanel {
 
 class OpenPanel implements Disposable {
   private readonly store = new Store();
-  private shownFolder: string | null = null;
-  /** What is shown: a run, or why there is none. */
-  private shown: RunReport | string | null = null;
+  private folders: readonly string[] = [];
+  /** What is shown: runs, or why there are none. */
+  private shown: readonly RunReport[] | string = [];
+  private made: { readonly of: readonly RunReport[]; readonly report: Report } | null = null;
   /** Which losses the page has. */
   private readonly losses = new LossSender();
   private timer: NodeJS.Timeout | undefined;
@@ -125,23 +133,32 @@ class OpenPanel implements Disposable {
     panel.webview.html = webviewPage(panel.webview, extensionUri, { title: 'Crossover', bundle: 'panel' });
   }
 
-  get folder(): string | null {
-    return this.shownFolder;
-  }
-
   reveal(): void {
     if (!this.panel.visible) this.panel.reveal(undefined, true);
   }
 
-  async show(folder: string, change: Partial<View> = {}): Promise<void> {
-    this.shownFolder = folder;
-    try {
-      const report = await this.services.runs.read(folder);
-      await this.choose({ ...this.view, tab: tabFor(report, this.view.tab), ...change });
-      this.update(report);
-    } catch (error) {
-      this.empty(sentence(error));
+  async show(folders: readonly string[], change: Partial<View> = {}): Promise<void> {
+    this.folders = folders;
+    const { runs, log } = this.services;
+    const read: RunReport[] = [];
+    let problem = '';
+    for (const folder of folders)
+      try {
+        read.push({ folder, report: await runs.read(folder) });
+      } catch (error) {
+        problem = sentence(error);
+        log.warn(problem);
+      }
+    // Others may have been asked for meanwhile.
+    if (this.folders !== folders) return;
+    if (read.length === 0) {
+      this.empty(problem);
+      return;
     }
+    this.shown = read;
+    const report = this.report();
+    if (report !== null) await this.choose({ ...this.view, tab: tabFor(report, this.view.tab), ...change });
+    this.present();
   }
 
   empty(message: string): void {
@@ -150,15 +167,36 @@ class OpenPanel implements Disposable {
     this.send();
   }
 
-  update(report: Report): void {
-    if (this.shownFolder === null) return;
-    this.panel.title = `Crossover: ${report.title}`;
-    this.shown = { folder: this.shownFolder, report };
-    if (report.status !== 'running') this.send();
+  /** Takes a newer report of a run; of no interest where it is not shown. */
+  update(news: RunReport): void {
+    if (!this.folders.includes(news.folder)) return;
+    const others = typeof this.shown === 'string' ? [] : this.shown;
+    const known = others.some(({ folder }) => folder === news.folder);
+    this.shown = known ? others.map((run) => (run.folder === news.folder ? news : run)) : [...others, news];
+    this.present(news.report.status === 'running');
+  }
+
+  /** What is shown as one report; `null` where nothing is. */
+  private report(): Report | null {
+    const { shown } = this;
+    if (typeof shown === 'string' || shown.length === 0) return null;
+    if (this.made?.of !== shown)
+      this.made = {
+        of: shown,
+        report: overlay(shown.map(({ folder, report }) => ({ root: rootOfRun(folder), report }))),
+      };
+    return this.made.report;
+  }
+
+  private present(soon = false): void {
+    if (!soon) this.send();
     else
-      this.timer ??= setTimeout(() => {
-        this.send();
-      }, SEND_EVERY_MS);
+      this.timer ??= setTimeout(
+        () => {
+          this.send();
+        },
+        this.folders.length > 1 ? SEND_TOGETHER_EVERY_MS : SEND_EVERY_MS,
+      );
   }
 
   private get view(): View {
@@ -173,13 +211,13 @@ class OpenPanel implements Disposable {
   private send(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (!this.listening || this.shown === null) return;
-    if (typeof this.shown === 'string') {
-      this.post({ type: 'empty', message: this.shown });
-      return;
-    }
-    const { folder, report } = this.shown;
-    this.post({ type: 'report', folder, report: withoutPoints(report), view: this.view });
+    const report = this.report();
+    if (report !== null) this.panel.title = `Crossover: ${report.title}`;
+    if (!this.listening) return;
+    if (typeof this.shown === 'string') this.post({ type: 'empty', message: this.shown });
+    if (report === null || typeof this.shown === 'string') return;
+    const folders = this.shown.map(({ folder }) => folder);
+    this.post({ type: 'report', folders, report: withoutPoints(report), view: this.view });
     for (const message of this.losses.next(report)) this.post(message);
   }
 
@@ -199,12 +237,19 @@ class OpenPanel implements Disposable {
         await this.choose(message.view);
         return;
       case 'cancel':
-        if (this.shownFolder !== null) await runs.cancel(this.shownFolder);
+        for (const folder of this.folders) if (folder === runs.active) await runs.cancel(folder);
         return;
-      case 'exportHtml':
-        if (typeof this.shown !== 'string' && this.shown !== null)
-          await exportHtml(this.shown.folder, this.shown.report);
+      case 'exportHtml': {
+        const report = this.report();
+        const [folder] = this.folders;
+        if (report !== null && folder !== undefined) await exportHtml(folder, report);
         return;
+      }
+      case 'chooseRuns': {
+        const folders = await pickTogether(runs, this.folders);
+        if (folders !== undefined) await this.show(folders);
+        return;
+      }
       case 'openLine':
         await this.openLine(message.file, message.line);
         return;
@@ -212,7 +257,7 @@ class OpenPanel implements Disposable {
         await vscode.env.clipboard.writeText(message.text);
         return;
       case 'save':
-        await saveFile(message.file, this.shownFolder);
+        await saveFile(message.file, this.folders[0] ?? null);
         return;
       default:
         never(message);
@@ -221,13 +266,14 @@ class OpenPanel implements Disposable {
 
   /** Opens a line the shown report names; a page cannot have any other file opened. */
   private async openLine(file: string, line: number): Promise<void> {
-    const { shown } = this;
-    if (shown === null || typeof shown === 'string' || !namesLine(shown.report, file, line)) {
+    const report = this.report();
+    const [folder] = this.folders;
+    if (report === null || folder === undefined || !namesLine(report, file, line)) {
       this.services.log.warn(`Refused to open ${file}:${line}, which the report shown does not name.`);
       return;
     }
     const position = new vscode.Position(line - 1, 0);
-    const place = path.resolve(rootOfRun(shown.folder), file);
+    const place = path.resolve(rootOfRun(folder), file);
     await vscode.window.showTextDocument(vscode.Uri.file(place), {
       viewColumn: vscode.ViewColumn.One,
       selection: new vscode.Range(position, position),
@@ -242,7 +288,7 @@ class OpenPanel implements Disposable {
 
 async function exportHtml(folder: string, report: Report): Promise<void> {
   const { renderHtmlReport } = await import('../core/report/html.js');
-  const file = reportFile(folder);
+  const file = reportFile(folder, report.overlay !== undefined);
   await writeFile(file, renderHtmlReport(report));
   const open = vscode.l10n.t('Open in Browser');
   const answer = await vscode.window.showInformationMessage(

@@ -4,6 +4,7 @@ import { Store, type Disposable } from '../host/disposable.js';
 import { escapeMarkdown } from '../host/annotationText.js';
 import { guarded } from '../host/log.js';
 import type { RunEntry } from '../host/runs.js';
+import { pickTogether } from '../host/pickRuns.js';
 import { runDetails, statusIcon, statusWord } from '../host/runWords.js';
 import type { Services } from '../host/services.js';
 import { startAgain } from '../host/startExperiment.js';
@@ -20,14 +21,20 @@ const COLOURS: Readonly<Record<RunStatus, string | null>> = {
   interrupted: 'testing.iconErrored',
 };
 
-/** `show` opens the results panel on a run folder. */
-export function registerRunsTree(services: Services, show: (folder: string) => Promise<void>): Disposable {
+export interface ShowRuns {
+  readonly show: (folder: string) => Promise<void>;
+  readonly showTogether: (folders: readonly string[]) => Promise<void>;
+}
+
+/** `show` opens the results panel on a run folder, `showTogether` on several. */
+export function registerRunsTree(services: Services, { show, showTogether }: ShowRuns): Disposable {
   const store = new Store();
   const { runs, log } = services;
   const changed = store.add(new vscode.EventEmitter<void>());
   const tree = store.add(
     vscode.window.createTreeView<RunEntry>(VIEW, {
       showCollapseAll: false,
+      canSelectMany: true,
       treeDataProvider: {
         onDidChangeTreeData: changed.event,
         getChildren: async (entry) => (entry === undefined ? pinnedFirst(await runs.list()) : []),
@@ -58,6 +65,18 @@ export function registerRunsTree(services: Services, show: (folder: string) => P
       ),
     );
   };
+  store.add(
+    vscode.commands.registerCommand(
+      'crossover.runs.together',
+      guarded(log, async (argument: unknown, arguments_: unknown) => {
+        const handed = Array.isArray(arguments_) ? arguments_.map(entryOf) : [entryOf(argument)];
+        const entries = handed.filter((entry) => entry !== undefined);
+        const folders = (entries.length > 0 ? entries : tree.selection).map(({ folder }) => folder);
+        const chosen = folders.length > 1 ? folders : await pickTogether(runs, folders);
+        if (chosen !== undefined) await showTogether(chosen);
+      }),
+    ),
+  );
   command('open', ({ folder }) => show(folder));
   command('pin', async ({ folder }) => runs.mark(folder, { pinned: true }));
   command('unpin', async ({ folder }) => runs.mark(folder, { pinned: false }));

@@ -101,10 +101,15 @@ export const DEFAULT_VIEW: View = {
 /** Host to panel. */
 export type HostMessage =
   /**
-   * The whole state but for training losses, of which each curve has its last; `folder` names the run, so that the panel
-   * can be restored after a reload.
+   * The whole state but for training losses, of which each curve has its last; `folders` name the runs, so that the
+   * panel can be restored after a reload.
    */
-  | { readonly type: 'report'; readonly folder: string; readonly report: Report; readonly view: View }
+  | {
+      readonly type: 'report';
+      readonly folders: readonly string[];
+      readonly report: Report;
+      readonly view: View;
+    }
   /** Training losses of one curve from row `from` on, which the rows before have reached; a few of these follow a report. */
   | {
       readonly type: 'losses';
@@ -122,6 +127,8 @@ export type PanelMessage =
   | { readonly type: 'view'; readonly view: View }
   | { readonly type: 'cancel' }
   | { readonly type: 'exportHtml' }
+  /** Other runs are to be shown together with this one: ask which. */
+  | { readonly type: 'chooseRuns' }
   | { readonly type: 'openLine'; readonly file: string; readonly line: number }
   /** Text for the clipboard. */
   | { readonly type: 'copy'; readonly text: string }
@@ -142,7 +149,8 @@ export const MOST_CHARACTERS = 20_000_000;
 
 /** What the panel keeps between reloads of the window. */
 export interface PanelState {
-  readonly folder: string;
+  /** Run folders, at least one. */
+  readonly folders: readonly string[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -243,10 +251,10 @@ function isColumns(value: unknown): value is LossColumns {
 /** A message from the host, or `null` when it is not one. */
 export function parseHostMessage(value: unknown): HostMessage | null {
   if (!isFields(value)) return null;
-  const { type, folder, report, message } = value;
+  const { type, folders, report, message } = value;
   const view = parseView(value['view']);
-  if (type === 'report' && typeof folder === 'string' && isReport(report) && view !== null)
-    return { type, folder, report, view };
+  if (type === 'report' && isFolders(folders) && isReport(report) && view !== null)
+    return { type, folders, report, view };
   const { id, curve, from, rows } = value;
   if (type === 'losses' && typeof id === 'string' && typeof curve === 'string')
     return isCount(from) && isColumns(rows) ? { type, id, curve, from, rows } : null;
@@ -258,7 +266,8 @@ export function parseHostMessage(value: unknown): HostMessage | null {
 export function parsePanelMessage(value: unknown): PanelMessage | null {
   if (!isFields(value)) return null;
   const { type, file, line } = value;
-  if (type === 'ready' || type === 'cancel' || type === 'exportHtml') return { type };
+  if (type === 'ready' || type === 'cancel' || type === 'exportHtml' || type === 'chooseRuns')
+    return { type };
   if (type === 'view') {
     const view = parseView(value['view']);
     return view === null ? null : { type, view };
@@ -301,9 +310,17 @@ export function fileNameOf(words: string, kind: SavedFile['kind']): string {
   return `${safe === '' ? 'chart' : safe}.${kind}`;
 }
 
-/** What the panel kept, or `null`. */
+/** Names of folders, at least one. */
+function isFolders(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((folder) => typeof folder === 'string');
+}
+
+/** What the panel kept, or `null`; panels of before kept one folder. */
 export function parsePanelState(value: unknown): PanelState | null {
-  return isFields(value) && typeof value['folder'] === 'string' ? { folder: value['folder'] } : null;
+  if (!isFields(value)) return null;
+  const { folder, folders } = value;
+  if (isFolders(folders)) return { folders };
+  return typeof folder === 'string' ? { folders: [folder] } : null;
 }
 
 /** Fails to compile where a case of a union is missing. */

@@ -252,6 +252,20 @@ export interface Problem {
   readonly line: number | null;
 }
 
+/** A run of several that are shown together. */
+export interface OverlaidRun {
+  /** Stands after its models' labels. */
+  readonly tag: string;
+  readonly title: string;
+  readonly status: RunStatus;
+}
+
+/** Where a report is of several runs: which, and in what they are unlike, a sentence each. */
+export interface Overlay {
+  readonly runs: readonly OverlaidRun[];
+  readonly warnings: readonly string[];
+}
+
 export interface Report {
   readonly id: string;
   readonly title: string;
@@ -276,4 +290,5 @@ export interface Report {
   readonly notes: readonly string[];
   readonly problems: readonly Problem[];
   readonly progress: Progress | null;
+  readonly overlay?: Overlay;
 }

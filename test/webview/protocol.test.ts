@@ -19,16 +19,17 @@ import { sampleReport } from '../fixtures/report.js';
 const report = sampleReport('/models');
 
 test('messages of the host survive the way, and anything else is refused', () => {
-  const message = { type: 'report', folder: '/run', report, view: DEFAULT_VIEW };
+  const message = { type: 'report', folders: ['/run', '/other'], report, view: DEFAULT_VIEW };
   assert.deepEqual(parseHostMessage(structuredClone(message)), message);
   assert.deepEqual(parseHostMessage({ type: 'empty', message: 'none' }), { type: 'empty', message: 'none' });
   for (const bad of [
     null,
     'report',
-    { type: 'report', folder: '/run', report: { ...report, timing: null }, view: DEFAULT_VIEW },
-    { type: 'report', folder: '/run', report: { ...report, status: 'paused' }, view: DEFAULT_VIEW },
-    { type: 'report', folder: 7, report, view: DEFAULT_VIEW },
-    { type: 'report', folder: '/run', report, view: { ...DEFAULT_VIEW, tab: 'memory' } },
+    { type: 'report', folders: ['/run'], report: { ...report, timing: null }, view: DEFAULT_VIEW },
+    { type: 'report', folders: ['/run'], report: { ...report, status: 'paused' }, view: DEFAULT_VIEW },
+    { type: 'report', folders: [], report, view: DEFAULT_VIEW },
+    { type: 'report', folders: [7], report, view: DEFAULT_VIEW },
+    { type: 'report', folders: ['/run'], report, view: { ...DEFAULT_VIEW, tab: 'memory' } },
     { type: 'reset' },
   ])
     assert.equal(parseHostMessage(bad), null);
@@ -84,6 +85,7 @@ test('messages of the panel are refused unless every field fits', () => {
     { type: 'ready' },
     { type: 'cancel' },
     { type: 'exportHtml' },
+    { type: 'chooseRuns' },
     { type: 'view', view: DEFAULT_VIEW },
     { type: 'openLine', file: '/m.py', line: 3 },
     { type: 'copy', text: 'a,b' },
@@ -115,9 +117,11 @@ test('a view with a missing field is not a view', () => {
     assert.equal(parseView({ ...DEFAULT_VIEW, [key]: undefined }), null, key);
 });
 
-test('what a panel keeps is its run folder', () => {
-  assert.deepEqual(parsePanelState({ folder: '/run', more: 1 }), { folder: '/run' });
-  assert.equal(parsePanelState({ folder: 1 }), null);
+test('what a panel keeps is its run folders; one of before kept one', () => {
+  assert.deepEqual(parsePanelState({ folders: ['/a', '/b'], more: 1 }), { folders: ['/a', '/b'] });
+  assert.deepEqual(parsePanelState({ folder: '/run' }), { folders: ['/run'] });
+  for (const bad of [{ folder: 1 }, { folders: [] }, { folders: [1] }, null])
+    assert.equal(parsePanelState(bad), null);
 });
 
 test('a run opens on the tab shown last, unless it has nothing there', () => {

@@ -27,6 +27,17 @@ export function problems(target: HTMLElement, report: Report): void {
   );
 }
 
+/** Where several runs are shown: which, and what makes them unlike. */
+export function overlaid(target: HTMLElement, { overlay }: Report): void {
+  target.hidden = overlay === undefined;
+  if (overlay === undefined) return;
+  const runs = overlay.runs.map(({ tag, title, status }) =>
+    element('li', {}, element('strong', {}, tag), `: ${title}${status === 'done' ? '' : `, ${status}`}`),
+  );
+  const warnings = overlay.warnings.map((text) => element('p', { class: 'warning' }, text));
+  fill(target, element('ul', { 'aria-label': 'Runs shown together' }, ...runs), ...warnings);
+}
+
 /** Models and notes, for the end of the page. */
 export function details(target: HTMLElement, report: Report): void {
   fill(

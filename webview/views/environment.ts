@@ -39,9 +39,11 @@ export function environmentView(): ReportView {
       facts.hidden = environment === null;
       empty.hidden = environment !== null;
       empty.textContent =
-        report.status === 'running'
-          ? 'What the run is measured on appears here when the engine has started.'
-          : 'This run ended before it knew what it was measured on: run it again.';
+        report.overlay !== undefined
+          ? 'These runs were measured under different conditions: what differs stands above.'
+          : report.status === 'running'
+            ? 'What the run is measured on appears here when the engine has started.'
+            : 'This run ended before it knew what it was measured on: run it again.';
       if (environment !== null)
         fill(
           facts,

@@ -31,11 +31,13 @@ export const tokenTime = ({ model, context, token }: DecodePoint): TimePoint => 
 /**
  * One crossover per pair of models, in the order the models were measured. The noise of a context is what its own A/A
  * control shows, which took turns with the same steps; where it has none, the largest of the others.
+ * `among` says that there are other models than those of the points.
  */
 export function timeCrossovers(
   axis: 'context' | 'decode',
   timing: readonly TimePoint[],
   control: readonly Control[],
+  among?: boolean,
 ): Crossover[] {
   const noiseAt = (context: number): number => {
     const here = control.filter((one) => one.context === context);
@@ -65,15 +67,16 @@ export function timeCrossovers(
         [a, b],
         axis,
         points.map(({ x }) => x),
-        all.length > 1,
+        among ?? all.length > 1,
       ),
     ];
   });
 }
 
 /** Held-out loss over tokens, seconds and, where they are known, FLOPs; a seed is a sample. One seed cannot tell chance from a difference. */
-export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
+export function lossCrossovers(curves: readonly LossCurve[], among?: boolean): Crossover[] {
   const all = pairs(curves.map(({ model }) => model));
+  const others = among ?? all.length > 1;
   return all.flatMap(([a, b]) => {
     const of = (model: string): LossCurve[] =>
       curves
@@ -82,16 +85,16 @@ export function lossCrossovers(curves: readonly LossCurve[]): Crossover[] {
     const [left, right] = [of(a), of(b)];
     if (left.length === 0 || right.length === 0) return [];
     return [
-      describe(left, right, [a, b], 'tokens', byTokens(left, right), all.length > 1),
+      describe(left, right, [a, b], 'tokens', byTokens(left, right), others),
       describe(
         left,
         right,
         [a, b],
         'seconds',
         byPlace(left, right, ({ seconds }) => seconds),
-        all.length > 1,
+        others,
       ),
-      describe(left, right, [a, b], 'flops', byPlace(left, right, flopsAt), all.length > 1),
+      describe(left, right, [a, b], 'flops', byPlace(left, right, flopsAt), others),
     ].filter((found) => found !== null);
   });
 }

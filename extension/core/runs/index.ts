@@ -4,6 +4,7 @@
  */
 export { listRuns, runsFolder, type RunEntry } from './list.js';
 export { readMark, writeMark, type RunMark } from './mark.js';
+export { overlay } from './overlay.js';
 export { deleteRun } from './remove.js';
 export { logFile, readRecord, reportFile, type RunRecord } from './record.js';
 export { RunBusyError, RunError, messageOf } from './runError.js';

@@ -37,7 +37,9 @@ export const recordFile = (folder: string): string => path.join(folder, 'run.jso
 export const eventsFile = (folder: string): string => path.join(folder, 'events.jsonl');
 export const cancelFile = (folder: string): string => path.join(folder, 'cancel');
 export const logFile = (folder: string): string => path.join(folder, 'engine.log');
-export const reportFile = (folder: string): string => path.join(folder, 'report.html');
+/** The HTML report of a run, or of several that are shown together, of which it is the first. */
+export const reportFile = (folder: string, together = false): string =>
+  path.join(folder, together ? 'report-together.html' : 'report.html');
 
 /** An engine that has not taken its run over after this long has died. */
 const TAKE_OVER_MS = 30_000;
