@@ -60,15 +60,20 @@ function packageRoot(folder: string): string {
   return root;
 }
 
-/** The nearest folder, at most three above, that looks like a project's; else `folder`. */
+/** The nearest folder, at most five above, that looks like a project's; else `folder`. */
 function projectRoot(folder: string): string {
   let candidate = folder;
-  for (let step = 0; step < 4; step++) {
+  for (let step = 0; step < 6; step++) {
     if (['.git', 'pyproject.toml', 'setup.py'].some((name) => existsSync(path.join(candidate, name))))
       return candidate;
     candidate = path.dirname(candidate);
   }
   return folder;
+}
+
+/** The folders from `inner` up to `outer`: files are run from any of them. */
+function between(outer: string, inner: string): string[] {
+  return inner === outer ? [outer] : [inner, ...between(outer, path.dirname(inner))];
 }
 
 function isFile(file: string): boolean {
@@ -134,7 +139,7 @@ class Collector {
 
 /**
  * Reads the model file and every Python file its imports name, transitively: beside it, in packages beneath its folder,
- * in its own package, and from the project's root.
+ * in its own package, and from the project's root or a folder between them.
  * @throws TraceError when the file cannot be read or everything together is too large.
  */
 export function collectSources(file: string): Sources {
@@ -142,7 +147,7 @@ export function collectSources(file: string): Sources {
   const folder = path.dirname(file);
   const own = packageRoot(folder);
   const project = projectRoot(own);
-  const collector = new Collector(project, [...new Set([folder, own, project])]);
+  const collector = new Collector(project, [...new Set([folder, own, ...between(project, own)])]);
   try {
     let init = folder;
     while (init !== own) {

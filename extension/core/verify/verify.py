@@ -17,6 +17,16 @@ import sys
 import traceback
 
 
+def project_folders(folder):
+    """The folders above up to the nearest, at most five above, that looks like a project's; none without one."""
+    above = [folder]
+    for _ in range(6):
+        if any(os.path.exists(os.path.join(above[-1], name)) for name in (".git", "pyproject.toml", "setup.py")):
+            return above[1:]
+        above.append(os.path.dirname(above[-1]))
+    return []
+
+
 def load_model_file(path):
     """Imports the model's file under its own name, in its package if it stands in one."""
     folder, name = os.path.dirname(path), os.path.splitext(os.path.basename(path))[0]
@@ -27,6 +37,7 @@ def load_model_file(path):
     # The package's folder goes first: a module in it may have the package's own name.
     for root in dict.fromkeys([os.path.dirname(path), folder]):
         sys.path.insert(0, root)
+    sys.path.extend(project_folders(folder))
     if len(parts) > 1:
         return importlib.import_module(".".join(parts))
     spec = importlib.util.spec_from_file_location(name, path)

@@ -19,7 +19,7 @@ class Switches:
 
 
 class Shell:
-    """A name of a package that is not here. While files are imported it may decorate and be called; later it may not."""
+    """A name of a package that is not here. Until the model runs it may decorate, be called and be kept; then it may not."""
 
     def __init__(self, path):
         self.__dict__["_path"] = path
@@ -31,7 +31,7 @@ class Shell:
         return Shell(f"{self._path}.{name}")
 
     def __call__(self, *args, **kwargs):
-        if R.current.importing:
+        if _before_forward():
             if len(args) == 1 and not kwargs and isinstance(args[0], (types.FunctionType, type)) and not self._compiles():
                 return args[0]  # a decorator: what it decorates is the user's own
             return Shell(f"{self._path}()")
@@ -42,7 +42,7 @@ class Shell:
         return self._path.partition(".")[0] in ("triton", "numba", "cutlass", "cupy", "tilelang")
 
     def __getitem__(self, key):
-        if R.current.importing:
+        if _before_forward():
             return Shell(f"{self._path}[]")
         raise self._unavailable()
 
@@ -54,20 +54,25 @@ class Shell:
 
     __ror__ = __or__
 
-    def __enter__(self):
+    def _refuse(self, *_):
         raise self._unavailable()
+
+    __enter__ = __iter__ = __len__ = __contains__ = __index__ = __int__ = __float__ = __setitem__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = _refuse
+    __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
     def __exit__(self, *_):
         return None
-
-    def __iter__(self):
-        raise self._unavailable()
 
     def __bool__(self):
         return True
 
     def _unavailable(self):
         return Unsupported(f"{self._path} is not available while tracing; keep it out of the model's forward and constructor")
+
+
+def _before_forward():
+    return R.current.importing or R.current.graph is not R.current.forward
 
 
 class Unavailable:

@@ -16,20 +16,20 @@ from .shells import Shell
 
 # Packages that model files import for GPUs, data, logging, checkpoints and the command line.
 SHELLS = {
-    "IPython", "PIL", "absl", "accelerate", "aim", "aiohttp", "anthropic", "apex", "awq", "beartype", "bitsandbytes",
-    "blobfile", "boto3", "bs4", "click", "clearml", "colorama", "comet_ml", "composer", "cuda", "cupy", "cutlass", "cv2",
-    "dacite", "datasets", "diffusers", "dotenv", "draccus", "evaluate", "fairseq", "fastapi", "fire", "flashinfer", "flask",
-    "fsspec", "ftfy", "galore_torch", "gin", "gradio", "h5py", "habana_frameworks", "httpx", "huggingface_hub", "hydra",
+    "GPUtil", "IPython", "PIL", "absl", "accelerate", "aim", "aiohttp", "altair", "anthropic", "apex", "awq", "beartype", "bitsandbytes",
+    "blobfile", "boto3", "botocore", "bs4", "cached_path", "chex", "click", "clearml", "colorama", "comet_ml", "composer", "cuda", "cupy", "cutlass", "cv2",
+    "dacite", "datasets", "diffusers", "dotenv", "draccus", "evaluate", "fairseq", "fastapi", "fire", "flashinfer", "flask", "flax",
+    "fsspec", "ftfy", "galore_torch", "gin", "google", "gradio", "h5py", "habana_frameworks", "httpx", "huggingface_hub", "hydra",
     "intel_extension_for_pytorch", "ipdb", "jax", "jaxtyping", "jieba", "joblib", "jsonargparse", "jsonlines", "kernels",
     "librosa", "liger_kernel", "lightning_utilities", "lion_pytorch", "lm_eval", "lmdb", "loguru", "matplotlib", "megatron",
     "ml_collections", "mlflow", "msgpack", "neptune", "networkx", "ninja", "nltk", "numba", "nvidia", "omegaconf", "onnx",
-    "onnxruntime", "openai", "optimum", "orjson", "pandas", "peft", "pkg_resources", "plotly", "polars", "psutil",
+    "onnxruntime", "openai", "optax", "optimum", "orbax", "orjson", "pandas", "peft", "pkg_resources", "plotly", "polars", "psutil",
     "pyarrow", "pydantic", "pynvml", "pyrallis", "pytest", "ray", "requests", "rich", "sacrebleu", "safetensors",
     "schedulefree", "scipy", "seaborn", "sentence_transformers", "sentencepiece", "sglang", "simple_parsing", "sklearn",
     "soundfile", "spacy", "streamlit", "sympy", "tabulate", "tensorboard", "tensorboardX", "tensorflow", "tensorrt",
     "termcolor", "tiktoken", "tilelang", "timm", "tokenizers", "torch_npu", "torch_xla", "torchao", "torchaudio",
     "torchdata", "torchinfo", "torchmetrics", "torchsummary", "torchtext", "torchtitan", "torchvision",
-    "transformer_engine", "triton", "trl", "typer", "tyro", "unsloth", "vllm", "wandb", "xformers", "yaml", "zstandard",
+    "transformer_engine", "triton", "trl", "typeguard", "typer", "tyro", "unsloth", "vllm", "wandb", "xformers", "yaml", "zstandard",
 }  # fmt: skip
 
 # Where our own packages stand.
@@ -60,7 +60,7 @@ def _missing(module, name):
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds modules among the request's sources. Folders of the model file and above it are roots."""
+    """Finds modules among the request's sources. The folder of the model file and those above it that are no packages are roots."""
 
     def __init__(self, sources, file):
         self.sources = {path.strip("/"): (path, text) for path, text in sources.items()}
@@ -70,7 +70,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             for count in range(len(parts)):
                 self.folders.add("/".join(parts[: count + 1]))
         parts = file.strip("/").split("/")[:-1]
-        self.roots = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+        above = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+        self.roots = [root for root in above if root == above[0] or f"{root}/__init__.py".lstrip("/") not in self.sources]
         self.made = set()
 
     def find_spec(self, fullname, path=None, target=None):

@@ -1,35 +1,43 @@
-"""The part of NumPy that model files use: scalar mathematics, constants, and small arrays of known numbers."""
+"""The part of NumPy that model files use when they build tables: arrays of known numbers, and scalar mathematics."""
 
 import math as _math
 
 from crossover_tracer.errors import UnsupportedName as _UnsupportedName
 
 from . import random
-from ._array import (
-    arange, array, asarray, bool_, concatenate, dtype, float16, float32, float64, full, generic, int8, int16, int32, int64,
-    integer, linspace, mean, nbytes_of, ndarray, ones, prod, stack, sum, uint8, uint16, zeros,
+from ._array import matmul, ndarray
+from ._functions import (
+    add, all_, allclose, amax, amin, any_, arange, argmax, argmin, array, array_equal, asanyarray, asarray,
+    ascontiguousarray, broadcast_to, clip, concatenate, cumsum, diag, divide, dot, einsum, empty, empty_like, expand_dims,
+    eye, flip, full, full_like, geomspace, identity, linspace, logspace, maximum, mean, meshgrid, minimum, mod, multiply,
+    nbytes_of, ones, ones_like, outer, power, prod, repeat, reshape, squeeze, stack, std, subtract, sum_, tile, transpose,
+    tril, triu, var, where, zeros, zeros_like,
+)  # fmt: skip
+from ._functions import pointwise as _pointwise
+from ._types import (
+    bool_, dtype, float16, float32, float64, floating, generic, int8, int16, int32, int64, integer, uint8, uint16,
 )  # fmt: skip
 
 __all__ = [
-    "arange", "array", "asarray", "bool_", "concatenate", "dtype", "float16", "float32", "float64", "full", "generic",
-    "int8", "int16", "int32", "int64", "integer", "linspace", "mean", "nbytes_of", "ndarray", "ones", "prod", "random",
-    "stack", "sum", "uint8", "uint16", "zeros",
+    "add", "allclose", "amax", "amin", "arange", "argmax", "argmin", "array", "array_equal", "asanyarray", "asarray",
+    "ascontiguousarray", "bool_", "broadcast_to", "clip", "concatenate", "cumsum", "diag", "divide", "dot", "dtype",
+    "einsum", "empty", "empty_like", "expand_dims", "eye", "flip", "float16", "float32", "float64", "floating", "full",
+    "full_like", "generic", "geomspace", "identity", "int8", "int16", "int32", "int64", "integer", "linspace", "logspace",
+    "matmul", "maximum", "mean", "meshgrid", "minimum", "mod", "multiply", "nbytes_of", "ndarray", "ones", "ones_like",
+    "outer", "power", "prod", "random", "repeat", "reshape", "squeeze", "stack", "std", "subtract", "tile", "transpose",
+    "tril", "triu", "uint8", "uint16", "var", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 __version__ = "2.0.0"
-pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+pi, e, inf, nan, newaxis, euler_gamma = _math.pi, _math.e, _math.inf, _math.nan, None, 0.5772156649015329
 Inf, NaN, PINF, NINF = inf, nan, inf, -inf
 
 
-def _pointwise(function):
-    def apply(x, *rest):
-        if isinstance(x, ndarray):
-            return ndarray([function(value, *rest) for value in x.flat], x.shape, "float64")
-        if hasattr(x, "_storage"):
-            return getattr(x, function.__name__)(*rest)
-        return function(x, *rest)
+def _sign(x):
+    return (x > 0) - (x < 0)
 
-    apply.__name__ = function.__name__
-    return apply
+
+def square(x):
+    return x * x
 
 
 sqrt, exp, log, log2, log10, log1p, expm1 = (
@@ -38,32 +46,31 @@ sqrt, exp, log, log2, log10, log1p, expm1 = (
 sin, cos, tan, tanh, floor, ceil = (
     _pointwise(f) for f in (_math.sin, _math.cos, _math.tan, _math.tanh, _math.floor, _math.ceil)
 )
-abs = absolute = _pointwise(abs)
+sinh, cosh, arcsin, arccos, arctan = (
+    _pointwise(f) for f in (_math.sinh, _math.cosh, _math.asin, _math.acos, _math.atan)
+)
+isnan, isinf, isfinite = (_pointwise(f, "bool") for f in (_math.isnan, _math.isinf, _math.isfinite))
+abs = absolute = fabs = _pointwise(abs)
+sign, round = _pointwise(_sign), _pointwise(round)
+around = round
+deg2rad = radians = _pointwise(_math.radians)
 arctan2, hypot = _math.atan2, _math.hypot
+sum, all, any, max, min = sum_, all_, any_, amax, amin
+float_power, true_divide = power, divide
 
 
-def power(x, y):
-    return x**y
+def hstack(arrays):
+    arrays = [asarray(item) for item in arrays]
+    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1)
 
 
-def maximum(a, b):
-    return a if a >= b else b
-
-
-def minimum(a, b):
-    return a if a <= b else b
-
-
-def clip(x, low, high):
-    return minimum(maximum(x, low), high)
+def vstack(arrays):
+    arrays = [asarray(item) for item in arrays]
+    return stack(arrays) if arrays[0].ndim == 1 else concatenate(arrays)
 
 
 def set_printoptions(*_args, **_kwargs):
     return None
-
-
-def isnan(x):
-    return x != x
 
 
 def __getattr__(name):

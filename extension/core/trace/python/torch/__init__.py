@@ -26,6 +26,7 @@ from ._ops import (
     reciprocal, relu, remainder, round, rsqrt, rsub, sgn, sigmoid, sign, sin, sinh, sqrt, square, sub, tan, tanh,
     true_divide, trunc, where,
 )  # fmt: skip
+from ._numpy_names import numpy_names as _numpy_names
 from ._pointwise import broadcast as _broadcast
 from ._pointwise import result_type
 from ._random import (
@@ -34,7 +35,7 @@ from ._random import (
 )  # fmt: skip
 from ._reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, count_nonzero, cumprod, cumsum, diff, log_softmax,
-    logsumexp, max, mean, median, min, nansum, norm, prod, softmax, sort, std, std_mean, sum, topk, var, var_mean,
+    logcumsumexp, logsumexp, max, mean, median, min, nansum, norm, prod, softmax, sort, std, std_mean, sum, topk, var, var_mean,
 )  # fmt: skip
 from ._shape import (
     broadcast_tensors, broadcast_to, chunk, diagonal, flatten, movedim, narrow, ravel, select, split, squeeze, t,
@@ -245,6 +246,10 @@ def get_autocast_dtype(device_type):
 
 def is_autocast_enabled(device_type=None):
     return amp.enabled()
+
+
+for _name, _function in list(globals().items()):
+    globals()[_name] = _numpy_names(_function)
 
 
 def __getattr__(name):

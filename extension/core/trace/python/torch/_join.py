@@ -14,9 +14,8 @@ from ._types import Size
 from ._views import expand, reshape, sliced
 
 
-def cat(tensors, dim=0, *, axis=None):
+def cat(tensors, dim=0):
     tensors = [tensor for tensor in tensors]
-    dim = dim if axis is None else axis
     if not tensors:
         raise ValueError("expected a non-empty list of Tensors")
     kept = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors[:1]

@@ -4,6 +4,7 @@ import builtins
 
 from . import _complex, _create, _gather, _index, _join, _linalg, _ops, _random, _reduce, _shape, _value, _views
 from . import _types as T
+from ._numpy_names import numpy_names
 from ._pointwise import assign, cast_value, layout_of, put, result
 from ._tensor import Tensor, detached, new_view, sizes_from
 
@@ -108,7 +109,7 @@ _FROM = {
     "atan arctan hypot logaddexp clamp clip clamp_min clamp_max lerp addcmul addcdiv eq ne lt le gt ge not_equal less "
     "less_equal greater greater_equal isclose logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor",
     _reduce: "sum nansum mean prod amax amin max min aminmax argmax argmin any all count_nonzero var std norm logsumexp "
-    "cumsum cumprod diff topk sort argsort median softmax log_softmax",
+    "cumsum cumprod logcumsumexp diff topk sort argsort median softmax log_softmax",
     _views: "reshape view permute expand",
     _shape: "unsqueeze squeeze transpose t movedim narrow select flatten unflatten ravel view_as reshape_as expand_as "
     "broadcast_to split chunk tensor_split unbind unfold diagonal",
@@ -124,7 +125,7 @@ _FROM = {
 }
 for _module, _names in _FROM.items():
     for _name in _names.split():
-        setattr(Tensor, _name, getattr(_module, _name))
+        setattr(Tensor, _name, numpy_names(getattr(_module, _name)))
 
 Tensor.swapaxes = Tensor.swapdims = _shape.transpose
 Tensor.moveaxis = _shape.movedim

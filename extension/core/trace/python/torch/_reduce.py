@@ -26,8 +26,8 @@ def reduced_shape(shape, dims, keepdim):
     return Size(size for dim, size in enumerate(shape) if dim not in dims)
 
 
-def _reduce(op, input, dim, keepdim, kind, axis=None):
-    dims = check_dims(dim if axis is None else axis, len(input.shape))
+def _reduce(op, input, dim, keepdim, kind):
+    dims = check_dims(dim, len(input.shape))
     shape = reduced_shape(input.shape, dims, keepdim)
     if kind.category == 3:
         from ._complex import view_as_complex, view_as_real
@@ -40,23 +40,23 @@ def _reduce(op, input, dim, keepdim, kind, axis=None):
     return result(value, kind, shape, (input,))
 
 
-def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, out=None):
+def sum(input, dim=None, keepdim=False, *, dtype=None, out=None):
     kind = T.as_dtype(dtype) if dtype is not None else input.dtype if input.dtype.category >= 2 else T.int64
-    return _reduce("sum", input, dim, keepdim, kind, axis)
+    return _reduce("sum", input, dim, keepdim, kind)
 
 
 def nansum(input, dim=None, keepdim=False):
     return sum(O.where(O.isnan(input), 0.0, input), dim, keepdim)
 
 
-def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, out=None):
+def mean(input, dim=None, keepdim=False, *, dtype=None, out=None):
     kind = input.dtype if dtype is None else T.as_dtype(dtype)
     if kind.category < 2:
         raise RuntimeError(
             f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {kind.name.replace('int64', 'Long').replace('bool', 'Bool')}"
         )
-    return _reduce("mean", input, dim, keepdim, kind, axis)
+    return _reduce("mean", input, dim, keepdim, kind)
 
 
 def prod(input, dim=None, keepdim=False, *, dtype=None):
@@ -182,6 +182,22 @@ def cumsum(input, dim, *, dtype=None, out=None):
 
 def cumprod(input, dim, *, dtype=None, out=None):
     return _scan("cumprod", input, dim, dtype)
+
+
+def logcumsumexp(input, dim):
+    """log of the sums of exponentials so far, by doubling: what stands 1, 2, 4, ... places before is added in turn."""
+    from ._join import cat
+    from ._ops import logaddexp
+    from ._shape import narrow
+
+    dim = check_dim(dim, len(input.shape))
+    count = input.shape[dim] if input.shape else 1
+    step = 1
+    while step < count:
+        sums = logaddexp(narrow(input, dim, step, count - step), narrow(input, dim, 0, count - step))
+        input = cat((narrow(input, dim, 0, step), sums), dim)
+        step *= 2
+    return input
 
 
 def _scan(op, input, dim, dtype):

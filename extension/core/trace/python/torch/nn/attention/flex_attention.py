@@ -3,6 +3,9 @@
 from crossover_tracer.errors import Unsupported
 
 
+_mask_mod_signature = _score_mod_signature = object
+
+
 class BlockMask:
     """A block mask, never built."""
 
