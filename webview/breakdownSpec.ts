@@ -2,7 +2,8 @@
 import type { BreakdownPhase, BreakdownQuantity, View } from '../extension/shared/protocol.js';
 import type { ByPhase, PartCost, Report, TimingPoint } from '../extension/shared/report.js';
 import { bytes, flops, milliseconds, percent } from '../extension/shared/units.js';
-import { modelLabels, number } from './contextSpec.js';
+import { number } from './columns.js';
+import { modelLabels } from './contextSpec.js';
 import { lineName } from './lineTable.js';
 import type { Column } from './table.js';
 

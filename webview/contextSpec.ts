@@ -1,7 +1,7 @@
 /** What Timing and Decode share: metrics against context, crossovers, A/A controls, rows. Pure functions of the report. */
 import { sameRun } from '../extension/shared/overlayLabel.js';
 import type { Control, Crossover, Report } from '../extension/shared/report.js';
-import { aboutWithin, digits, integer, milliseconds, plusMinus, range } from '../extension/shared/units.js';
+import { aboutWithin, digits, integer, plusMinus } from '../extension/shared/units.js';
 import type { ChartMark, ChartPoint, ChartSeries, ChartSpec } from './chartSpec.js';
 import type { Column } from './table.js';
 
@@ -122,15 +122,4 @@ export function controlSentences(control: readonly Control[]): string[] {
     ({ model, context, ratio, interval, spread, busy }) =>
       `A/A control, ${model} against itself at context ${integer(context)}: ratio ${digits(ratio)} (${digits(interval[0])}-${digits(interval[1])}); ${busy ? `the machine was busy, and a difference inside ${plusMinus(spread)} can't be told` : 'a difference inside this is no difference'}.`,
   );
-}
-
-/** A number of a row, and how it is written. */
-export function number<T>(value: (row: T) => number, format: (value: number) => string, unit?: string) {
-  return { text: (row: T) => format(value(row)), value, ...(unit === undefined ? {} : { unit }) };
-}
-
-/** An interval of milliseconds in one cell. */
-export function intervalMs<T>(ends: (row: T) => readonly [number, number]) {
-  const hint = 'Bootstrap interval of the median';
-  return { text: (row: T) => range(ends(row), milliseconds), ends, unit: 'ms', hint };
 }

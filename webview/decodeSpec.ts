@@ -4,7 +4,8 @@ import type { DecodePoint, Estimate, Report } from '../extension/shared/report.j
 import { bytes, count, integer, milliseconds } from '../extension/shared/units.js';
 import type { ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
-import { contextSpec, controlColumn, intervalMs, number, type Metric } from './contextSpec.js';
+import { intervalMs, number } from './columns.js';
+import { contextSpec, controlColumn, type Metric } from './contextSpec.js';
 import type { Column } from './table.js';
 
 const estimated = ({ median, interval }: Estimate) => ({ y: median, interval });

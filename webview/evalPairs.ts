@@ -5,6 +5,7 @@ import type { EvalItems, EvalScore, Report } from '../extension/shared/report.js
 import { digits, integer, range } from '../extension/shared/units.js';
 import { modelLabels } from './contextSpec.js';
 import { scoreText } from './evalSpec.js';
+import { number } from './columns.js';
 import type { Column } from './table.js';
 
 /** The last scores of a task, by model. */
@@ -186,7 +187,7 @@ function disagreementsOf(
   };
 }
 
-const seedColumn = { title: 'Seed', text: ({ seed }: { seed: number }) => String(seed) };
+const seedColumn = { title: 'Seed', ...number(({ seed }: { seed: number }) => seed, String) };
 
 export function disagreementColumns([first, second]: readonly [string, string]): Column<Disagreement>[] {
   const answer = (title: string, of: (row: Disagreement) => number): Column<Disagreement> => ({

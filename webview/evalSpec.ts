@@ -4,6 +4,7 @@ import type { EvalScore, Report } from '../extension/shared/report.js';
 import { digits, integer, range } from '../extension/shared/units.js';
 import type { ChartSeries, ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
+import { number, optional } from './columns.js';
 import type { Column } from './table.js';
 import { modelLabels } from './contextSpec.js';
 
@@ -11,9 +12,6 @@ const three = (value: number): string => digits(value, 3);
 /** Scores stand under each other: three decimals each. */
 export const scoreText = (value: number): string =>
   Math.abs(value) < 10 ? value.toFixed(3) : digits(value, 3);
-
-const orDash = (value: number | null | undefined, format: (value: number) => string): string =>
-  value === null || value === undefined ? '-' : format(value);
 
 /** Held-out text is scored while models train, too: the points before the last one are those of the loss. */
 function duringTraining(
@@ -75,18 +73,19 @@ export function evalSpecs(report: Report, view: View): { readonly task: string; 
 export const EVAL_COLUMNS: readonly Column<EvalScore>[] = [
   { title: 'Model', text: ({ model }) => model, words: true },
   { title: 'Task', text: ({ task }) => task, words: true },
-  { title: 'Seed', text: ({ seed }) => String(seed) },
-  { title: 'Training tokens', text: ({ tokens }) => integer(tokens) },
-  { title: 'Score', text: ({ score }) => scoreText(score) },
+  { title: 'Seed', ...number(({ seed }) => seed, String) },
+  { title: 'Training tokens', ...number(({ tokens }) => tokens, integer) },
+  { title: 'Score', ...number(({ score }) => score, scoreText) },
   {
     title: '95% interval',
     text: ({ interval }) => (interval === null ? '-' : range(interval, scoreText)),
+    ends: ({ interval }) => interval,
   },
   {
     title: 'Metric',
     text: ({ metric, higherIsBetter }) => `${metric} (${higherIsBetter ? 'higher' : 'lower'} is better)`,
     words: true,
   },
-  { title: 'Guessing', text: ({ chance }) => orDash(chance, scoreText) },
-  { title: 'Items', text: ({ items }) => integer(items) },
+  { title: 'Guessing', ...optional(({ chance }) => chance, scoreText) },
+  { title: 'Items', ...number(({ items }) => items, integer) },
 ];

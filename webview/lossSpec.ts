@@ -6,6 +6,7 @@ import { about, aboutWithin, digits, duration, flops, integer, range } from '../
 import type { ChartMark, ChartPoint, ChartSeries, ChartSpec, DenseCurve } from './chartSpec.js';
 import { conditions, trainingTokensPerStep } from './conditions.js';
 import { meanAndBand, movingAverage } from './smoothing.js';
+import { number, optional } from './columns.js';
 import type { Column } from './table.js';
 import { modelLabels } from './contextSpec.js';
 
@@ -230,36 +231,32 @@ function methods({ loss }: Report, view: View): string[] {
 }
 
 const last = (curve: LossCurve): LossPoint | undefined => curve.points.at(-1);
-const orDash = (value: number | null | undefined, format: (value: number) => string): string =>
-  value === null || value === undefined ? '-' : format(value);
+const four = (value: number): string => digits(value, 4);
+const flopsOf = (curve: LossCurve): number | null => {
+  const tokens = last(curve)?.tokens;
+  return curve.flopsPerToken === null || tokens === undefined ? null : curve.flopsPerToken * tokens;
+};
 
 export const LOSS_COLUMNS: readonly Column<LossCurve>[] = [
   { title: 'Model', text: ({ model }) => model, words: true },
-  { title: 'Seed', text: ({ seed }) => String(seed) },
-  { title: 'Steps', text: (curve) => orDash(last(curve)?.step, integer) },
-  { title: 'Tokens', text: (curve) => orDash(last(curve)?.tokens, integer) },
-  {
-    title: 'FLOPs',
-    text: (curve) => {
-      const tokens = last(curve)?.tokens;
-      return curve.flopsPerToken === null || tokens === undefined ? '-' : flops(curve.flopsPerToken * tokens);
-    },
-    hint: 'Of training, as the compiler counts them',
-  },
-  { title: 'Training time', text: (curve) => orDash(last(curve)?.seconds, duration) },
+  { title: 'Seed', ...number(({ seed }) => seed, String) },
+  { title: 'Steps', ...optional((curve) => last(curve)?.step, integer) },
+  { title: 'Tokens', ...optional((curve) => last(curve)?.tokens, integer) },
+  { title: 'FLOPs', ...optional(flopsOf, flops), hint: 'Of training, as the compiler counts them' },
+  { title: 'Training time', ...optional((curve) => last(curve)?.seconds, duration, 's') },
   {
     title: 'Training loss',
-    text: (curve) => orDash(last(curve)?.loss, (value) => digits(value, 4)),
+    ...optional((curve) => last(curve)?.loss, four, 'nats per token'),
     hint: 'Nats per token, last step',
   },
   {
     title: 'Held-out loss',
-    text: ({ heldOut }) => orDash(heldOut.at(-1)?.loss, (value) => digits(value, 4)),
+    ...optional(({ heldOut }) => heldOut.at(-1)?.loss, four, 'nats per token'),
     hint: 'Nats per token',
   },
   {
     title: 'Bits per byte',
-    text: ({ heldOut }) => orDash(heldOut.at(-1)?.bitsPerByte, (value) => digits(value, 4)),
+    ...optional(({ heldOut }) => heldOut.at(-1)?.bitsPerByte, four),
     hint: 'Held out',
   },
 ];

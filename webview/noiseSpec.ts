@@ -1,7 +1,7 @@
 /** A/A controls of a run as one table. Pure functions of the report. */
 import type { Control, Report } from '../extension/shared/report.js';
 import { digits, integer, plusMinus, range } from '../extension/shared/units.js';
-import { number } from './contextSpec.js';
+import { number } from './columns.js';
 import type { Column } from './table.js';
 
 export interface NoiseRow extends Control {

@@ -1,7 +1,7 @@
 /** The samples behind a median. Pure functions. */
 import type { Estimate } from '../extension/shared/report.js';
 import { digits, integer, milliseconds, range } from '../extension/shared/units.js';
-import { number } from './contextSpec.js';
+import { number } from './columns.js';
 import type { Column } from './table.js';
 
 export interface Samples {

@@ -4,15 +4,8 @@ import type { Estimate, Report, TimingPoint } from '../extension/shared/report.j
 import { bytes, count, flops, integer, milliseconds, percent } from '../extension/shared/units.js';
 import type { BarSpec, ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
-import {
-  contextsOf,
-  contextSpec,
-  controlColumn,
-  intervalMs,
-  modelLabels,
-  number,
-  type Metric,
-} from './contextSpec.js';
+import { intervalMs, number, optional } from './columns.js';
+import { contextsOf, contextSpec, controlColumn, modelLabels, type Metric } from './contextSpec.js';
 import type { Column } from './table.js';
 
 /** Tokens that a step reads. */
@@ -149,8 +142,7 @@ const TIMING_COLUMNS: readonly Column<TimingPoint>[] = [
   },
   {
     title: 'Of peak',
-    text: ({ shareOfPeak }) => (shareOfPeak === null ? '-' : percent(shareOfPeak)),
-    value: ({ shareOfPeak }) => shareOfPeak,
+    ...optional(({ shareOfPeak }) => shareOfPeak, percent),
     hint: 'Share of the matrix-product rate measured in this run',
   },
   { title: 'Batch', ...number(({ batch }) => batch, integer) },

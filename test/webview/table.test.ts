@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import type { TimingPoint } from '../../extension/shared/report.js';
 import { contextRows } from '../../webview/contextSpec.js';
 import { decodeColumns } from '../../webview/decodeSpec.js';
+import { EVAL_COLUMNS } from '../../webview/evalSpec.js';
+import { LOSS_COLUMNS } from '../../webview/lossSpec.js';
 import { lineColumns, lineRows } from '../../webview/lineTable.js';
 import type { Column } from '../../webview/table.js';
 import { csv, nextSorting, sortRows, toCsv, toMarkdown } from '../../webview/tableText.js';
@@ -96,6 +98,8 @@ test('no number of a table is left to its text', () => {
     { columns, row: rows[0]! },
     { columns: decodeColumns(report), row: report.decode[0]! },
     { columns: lineColumns(null), row: lines[0]! },
+    { columns: LOSS_COLUMNS, row: report.loss[0]! },
+    { columns: EVAL_COLUMNS, row: report.evals[0]! },
   ] as unknown as { columns: Column<unknown>[]; row: unknown }[];
   for (const one of tables)
     for (const { title, words, value, ends } of one.columns)
