@@ -1,4 +1,5 @@
 /** Activation: builds the shared parts and registers the features, nothing else. */
+import { appendFileSync } from 'node:fs';
 import * as vscode from 'vscode';
 import { registerAnnotations } from './features/annotations.js';
 import { registerBenchmark } from './features/benchmark.js';
@@ -18,7 +19,7 @@ import { registerRunsTree } from './features/runsTree.js';
 import { registerShowInBreakdown } from './features/showInBreakdown.js';
 import { registerShowLog } from './features/showLog.js';
 import { registerTasks } from './features/tasks.js';
-import { soon } from './host/disposable.js';
+import { soon, Store, undisposed } from './host/disposable.js';
 import { CostTracker } from './host/costTracker.js';
 import { lazyEngine } from './host/engine.js';
 import { EntryStore } from './host/entries.js';
@@ -28,12 +29,14 @@ import { Runs } from './host/runs.js';
 import type { Services } from './host/services.js';
 import { SettingsSource } from './host/settings.js';
 
+/** All parts; those made last are disposed first. */
+let parts: Store | undefined;
+
 export function activate(context: vscode.ExtensionContext): void {
   const began = performance.now();
-  const own = <T extends vscode.Disposable>(part: T): T => {
-    context.subscriptions.push(part);
-    return part;
-  };
+  const store = new Store();
+  parts = store;
+  const own = <T extends vscode.Disposable>(part: T): T => store.add(part);
   const log = own(createLog());
   const engine = lazyEngine();
   const runs = own(new Runs(engine, context.globalStorageUri.fsPath));
@@ -74,4 +77,12 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
   );
   log.info(`Activated in ${(performance.now() - began).toFixed(1)} ms.`);
+}
+
+/** Disposes every part; tests are told in a file what was forgotten. */
+export function deactivate(): void {
+  parts?.dispose();
+  parts = undefined;
+  const file = process.env['CROSSOVER_LEAKS'];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(undisposed())}\n`);
 }

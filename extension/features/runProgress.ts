@@ -53,11 +53,13 @@ export function registerRunProgress(services: Services, show: (folder: string) =
     status.show();
   };
   const showLast = async (): Promise<void> => {
-    const done = (await runs.list()).filter((entry) => entry.status === 'done').slice(0, LOOKED_THROUGH);
-    const reports = await Promise.all(
-      done.map(async ({ folder }) => ({ folder, report: await runs.read(folder) })),
-    );
-    const last = reports.find(({ report }) => crossoverOf(report) !== undefined) ?? reports[0];
+    let last: RunReport | undefined;
+    for await (const run of runs.newestFirst(({ status }) => status === 'done')) {
+      last ??= run;
+      if (crossoverOf(run.report) === undefined) continue;
+      last = run;
+      break;
+    }
     if (last === undefined || runs.active !== null) status.hide();
     else rest(last.folder, last.report);
   };
@@ -85,9 +87,6 @@ export function registerRunProgress(services: Services, show: (folder: string) =
   );
   return store;
 }
-
-/** Finished runs that are looked through for the last crossover. */
-const LOOKED_THROUGH = 8;
 
 const crossoverOf = ({ crossovers }: Report): Report['crossovers'][number] | undefined =>
   crossovers.find(({ axis, at }) => axis === 'context' && at !== null);

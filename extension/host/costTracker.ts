@@ -9,8 +9,6 @@ import { rootOfRun, type RunReport, type Runs } from './runs.js';
 
 /** A file written this long after the start of a run still counts as the one that was measured. */
 const CLOCK_SLACK_MS = 1000;
-/** Runs that are looked through for one that measured a file. */
-const MOST_RUNS = 20;
 
 export interface PlacedCost extends Place {
   readonly annotation: LineAnnotation;
@@ -97,7 +95,7 @@ export class CostTracker implements Disposable {
 
   private async load(document: vscode.TextDocument): Promise<Tracked | null> {
     const file = document.uri.fsPath;
-    for await (const run of newestFirst(this.runs)) {
+    for await (const run of this.runs.newestFirst()) {
       const annotations = lineAnnotations(run.report, rootOfRun(run.folder), file);
       if (annotations.length === 0) continue;
       const lines = annotations.map(({ line }) => line - 1);
@@ -143,12 +141,4 @@ function costsOf({ run, annotations, tracker }: Tracked): FileCosts {
 
 function textOf(document: vscode.TextDocument): TextAt {
   return (line) => (line >= 0 && line < document.lineCount ? document.lineAt(line).text : undefined);
-}
-
-/** The run of this window, then the newest ones before it: a run that measured nothing hides no earlier one. */
-async function* newestFirst(runs: Runs): AsyncGenerator<RunReport> {
-  if (runs.latest !== null) yield runs.latest;
-  const readable = (await runs.list()).filter(({ problem }) => problem === null);
-  for (const { folder } of readable.slice(0, MOST_RUNS))
-    if (folder !== runs.latest?.folder) yield { folder, report: await runs.read(folder) };
 }

@@ -4,16 +4,29 @@ export interface Disposable {
   dispose(): void;
 }
 
+/** Where stores and functions were made that have not been disposed; the places are kept where tests ask for them. */
+const living = new Map<Disposable, string>();
+const keepsPlaces = process.env['CROSSOVER_LEAKS'] !== undefined;
+
+function born<T extends Disposable>(made: T): T {
+  living.set(made, keepsPlaces ? (new Error().stack ?? '') : '');
+  return made;
+}
+
+/** Where what has not been disposed was made, one text each. */
+export function undisposed(): string[] {
+  return [...living.values()];
+}
+
 /** Makes a disposable that calls `action` at most once. */
 export function toDisposable(action: () => void): Disposable {
-  let done = false;
-  return {
+  const made = born({
     dispose() {
-      if (done) return;
-      done = true;
+      if (!living.delete(made)) return;
       action();
     },
-  };
+  });
+  return made;
 }
 
 /** Does something once activation is over, unless it is disposed before. */
@@ -29,6 +42,10 @@ export class Store implements Disposable {
   private readonly items = new Set<Disposable>();
   private disposed = false;
 
+  constructor() {
+    born(this);
+  }
+
   /** Takes ownership and hands the same object back. */
   add<T extends Disposable>(item: T): T {
     if (this.disposed) item.dispose();
@@ -39,6 +56,7 @@ export class Store implements Disposable {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    living.delete(this);
     for (const item of [...this.items].reverse()) item.dispose();
     this.items.clear();
   }
@@ -48,6 +66,10 @@ export class Store implements Disposable {
 export class Replaceable<T extends Disposable> implements Disposable {
   private current: T | undefined;
   private disposed = false;
+
+  constructor() {
+    born(this);
+  }
 
   get value(): T | undefined {
     return this.current;
@@ -66,6 +88,7 @@ export class Replaceable<T extends Disposable> implements Disposable {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    living.delete(this);
     this.current?.dispose();
     this.current = undefined;
   }

@@ -26,7 +26,10 @@ const SIZES: readonly (readonly [RegExp, string])[] = [
 
 /** Classes of the file that are modules, in the order of the file. */
 export function moduleClasses(source: string): PythonClass[] {
-  const classes = pythonClasses(source);
+  return modulesAmong(pythonClasses(source));
+}
+
+function modulesAmong(classes: readonly PythonClass[]): PythonClass[] {
   const byName = new Map(classes.map((item) => [item.name, item]));
   return classes.filter((item) => isModule(item, byName));
 }
@@ -34,8 +37,7 @@ export function moduleClasses(source: string): PythonClass[] {
 /** Modules of the file from the most to the least likely model; empty when it defines none. */
 export function guessEntries(source: string): EntryGuess[] {
   const classes = pythonClasses(source);
-  const byName = new Map(classes.map((item) => [item.name, item]));
-  const modules = classes.filter((item) => isModule(item, byName));
+  const modules = modulesAmong(classes);
   const score = (item: PythonClass): number => {
     const builtByOthers = modules.some(
       (other) => other !== item && new RegExp(`\\b${item.name}\\s*\\(`).test(other.body),

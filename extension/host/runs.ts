@@ -29,6 +29,8 @@ export function rootOfRun(folder: string): string {
 
 /** Files that change together are told once. */
 const SETTLE_MS = 250;
+/** Runs that are looked through for one with what is wanted. */
+const MOST_READ = 20;
 
 export class Runs implements Disposable {
   private readonly store = new Store();
@@ -93,6 +95,18 @@ export class Runs implements Disposable {
   /** Reads a run as it stands. Rejects with a `RunError`. */
   async read(folder: string): Promise<Report> {
     return this.last?.folder === folder && this.current !== folder ? this.last.report : readReport(folder);
+  }
+
+  /**
+   * The run of this window, then the newest ones before it, read one by one as they are asked for: a run that measured nothing
+   * of interest hides no earlier one.
+   */
+  async *newestFirst(isWanted: (entry: RunEntry) => boolean = () => true): AsyncGenerator<RunReport> {
+    const entries = (await this.list()).filter((entry) => entry.problem === null && isWanted(entry));
+    const { last } = this;
+    if (last !== null && entries.some(({ folder }) => folder === last.folder)) yield last;
+    for (const { folder } of entries.slice(0, MOST_READ))
+      if (folder !== last?.folder) yield { folder, report: await this.read(folder) };
   }
 
   async start(experiment: Experiment, root: string): Promise<string> {

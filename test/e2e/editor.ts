@@ -144,7 +144,8 @@ async function openCodeServer(places: EditorPlaces): Promise<Editor> {
   const port = await freePort();
   const home = path.join(places.userData, 'home');
   mkdirSync(home, { recursive: true });
-  const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: home, LANG: 'C.UTF-8' };
+  const { PATH, CROSSOVER_LEAKS } = process.env;
+  const env: NodeJS.ProcessEnv = { PATH, CROSSOVER_LEAKS, HOME: home, LANG: 'C.UTF-8' };
   const folders = ['--user-data-dir', places.userData, '--extensions-dir', places.extensions];
   must(node, [entry, ...folders, '--install-extension', places.vsix], env);
   const child = spawn(

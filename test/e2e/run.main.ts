@@ -23,6 +23,7 @@ const places = {
   userData: path.join(scratch, 'user'),
   extensions: path.join(scratch, 'extensions'),
   screenshots: artefacts,
+  leaks: path.join(scratch, 'leaks.jsonl'),
 };
 const settings = {
   'workbench.startupEditor': 'none',
@@ -61,6 +62,7 @@ before(async () => {
     });
     if (packing.status !== 0) throw new Error('The extension could not be packed: see above.');
   }
+  process.env['CROSSOVER_LEAKS'] = places.leaks;
   cpSync(path.join(root, 'test', 'e2e', 'workspace'), places.workspace, { recursive: true });
   writeRunFolder(places.workspace);
   const configured = (page: Editor['page'] | null): Session => new Session(page, places, settings);

@@ -21,6 +21,8 @@ export interface Places {
   readonly workspace: string;
   readonly userData: string;
   readonly screenshots: string;
+  /** Where the extension says, at its end, what it has not disposed. */
+  readonly leaks: string;
 }
 
 export class Session {
@@ -47,6 +49,10 @@ export class Session {
 
   get userData(): string {
     return this.places.userData;
+  }
+
+  get leaks(): string {
+    return this.places.leaks;
   }
 
   /** Waits until the workbench and its status bar are there. */

@@ -1,7 +1,7 @@
 /** The dispose tools. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Replaceable, Store, toDisposable } from '../../extension/host/disposable.js';
+import { Replaceable, Store, toDisposable, undisposed } from '../../extension/host/disposable.js';
 
 test('a store disposes in reverse order, once, and at once what is added too late', () => {
   const order: number[] = [];
@@ -27,4 +27,18 @@ test('a replaceable value disposes the one before, and is inert once disposed', 
   slot.value = make('c');
   assert.deepEqual(gone, ['a', 'b', 'c']);
   assert.equal(slot.value, undefined);
+});
+
+test('what is not disposed is known, until it is', () => {
+  const before = undisposed().length;
+  const store = new Store();
+  const slot = store.add(new Replaceable());
+  slot.value = toDisposable(() => undefined);
+  const forgotten = toDisposable(() => undefined);
+  assert.equal(undisposed().length, before + 4);
+  store.dispose();
+  assert.equal(undisposed().length, before + 1);
+  forgotten.dispose();
+  forgotten.dispose();
+  assert.equal(undisposed().length, before);
 });
