@@ -94,7 +94,13 @@ export class Session {
   /** Puts the cursor on a line of the active editor. */
   async goToLine(line: number): Promise<void> {
     await this.command('Go to Line/Column...');
-    await this.page.keyboard.insertText(String(line));
+    const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
+    // What is typed before the palette has become this input lands in the file.
+    await this.until('the input of a line', async () => {
+      const text = await input.inputValue({ timeout: 1000 }).catch(() => '');
+      return text.startsWith(':') ? true : null;
+    });
+    await input.fill(`:${line}`);
     await this.accept();
     await this.page.locator('.statusbar-item', { hasText: new RegExp(`Ln ${line}\\b`) }).waitFor();
   }
