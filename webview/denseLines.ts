@@ -2,6 +2,7 @@
 import type { Chart, Plugin, Scale } from 'chart.js';
 import { columnEdges, columnExtremes, decimate, type Window } from '../extension/shared/decimate.js';
 import type { ChartPoint, ChartSpec, DenseCurve } from './chartSpec.js';
+import { extent } from './extent.js';
 import type { AxisRange } from './zoom.js';
 
 /** Columns whose extremes a pointer can rest on. */
@@ -14,7 +15,7 @@ export function visibleValues(curve: DenseCurve, { min, max }: AxisRange, log: b
   const drawn = [curve.y, curve.raw, curve.band?.low, curve.band?.high];
   for (const column of drawn) {
     if (column === undefined || column === null) continue;
-    for (const index of columnExtremes(column, edges)) values.push(column[index]!);
+    values.push(...(extent(column, edges[0]!, edges[edges.length - 1]!) ?? []));
   }
   return values;
 }

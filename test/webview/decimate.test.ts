@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Random } from '../../extension/core/stats/random.js';
 import { decimate, lowerBound } from '../../extension/shared/decimate.js';
 import { hoverPoints, visibleValues } from '../../webview/denseLines.js';
+import { extent } from '../../webview/extent.js';
 import { meanAndBand, movingAverage } from '../../webview/smoothing.js';
 import { panned, zoomed } from '../../webview/zoom.js';
 
@@ -101,6 +102,19 @@ test('a pointer rests on real points, all of them where they are few', () => {
   assert.ok(near.length >= known.length * 0.9, `${near.length} of ${known.length}`);
   const values = visibleValues(curve, { min: x[500]!, max: x[540]! }, false);
   assert.ok(values.includes(Math.max(...known)) && values.includes(Math.min(...known)));
+});
+
+test('the extent of any stretch is that of its numbers', () => {
+  const { y } = curveOf(5000, 9);
+  const random = new Random(2);
+  for (let i = 0; i < 300; i++) {
+    const from = random.below(5000);
+    const to = from + random.below(5001 - from);
+    const numbers = [...y.subarray(from, to)].filter((value) => !Number.isNaN(value));
+    const wanted = numbers.length === 0 ? null : [Math.min(...numbers), Math.max(...numbers)];
+    assert.deepEqual(extent(y, from, to), wanted, `${from} to ${to}`);
+  }
+  assert.equal(extent(new Float64Array(2000).fill(NaN), 0, 2000), null);
 });
 
 test('the moving average starts at the first value, follows a constant, and passes over what is no number', () => {
