@@ -78,6 +78,8 @@ if (withTests) {
   );
 }
 await mkdir('dist', { recursive: true });
+// A Python package that is gone must not stay importable.
+await rm('dist/python', { recursive: true, force: true });
 await Promise.all([
   ...jobs,
   cp('extension/core/trace/python', 'dist/python', {

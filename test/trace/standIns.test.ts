@@ -61,6 +61,23 @@ if importlib.util.find_spec("xformers"):
     assert.equal(count(await trace(lm('        x = torch.tanh(x)', imports)), 'tanh'), 1);
   });
 
+  it("are xformers' attention and SwiGLU where a file has no other way", async () => {
+    const imports =
+      'import xformers.ops as xops\nfrom xformers.ops import LowerTriangularMask, memory_efficient_attention\nmlp = xops.SwiGLU(8, 12, 8)';
+    const forward = `
+        q = x.view(2, 4, 2, 4)
+        x = memory_efficient_attention(q, q, q, attn_bias=LowerTriangularMask()).flatten(2)
+        x = x + xops.memory_efficient_attention(x, x, x, torch.zeros(2, 4, 4), scale=0.5)
+        x = mlp(x)`;
+    const found = await trace(lm(forward, imports));
+    const [causal, biased] = found.forward.nodes.filter(({ op }) => op === 'sdpa');
+    assert.deepEqual(
+      [causal!.attrs['causal'], biased!.attrs['causal'], biased!.attrs['scale']],
+      [true, false, 0.5],
+    );
+    assert.equal(count(found, 'silu'), 1);
+  });
+
   it('leave what they decorate as it is', async () => {
     const imports = `
 import hydra

@@ -29,7 +29,7 @@ SHELLS = {
     "soundfile", "spacy", "streamlit", "sympy", "tabulate", "tensorboard", "tensorboardX", "tensorflow", "tensorrt",
     "termcolor", "tiktoken", "tilelang", "timm", "tokenizers", "torch_npu", "torch_xla", "torchao", "torchaudio",
     "torchdata", "torchinfo", "torchmetrics", "torchsummary", "torchtext", "torchtitan", "torchvision",
-    "transformer_engine", "triton", "trl", "typeguard", "typer", "tyro", "unsloth", "vllm", "wandb", "xformers", "yaml", "zstandard",
+    "transformer_engine", "triton", "trl", "typeguard", "typer", "tyro", "unsloth", "vllm", "wandb", "yaml", "zstandard",
 }  # fmt: skip
 
 # Where our own packages stand.
@@ -73,6 +73,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         above = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
         self.roots = [root for root in above if root == above[0] or f"{root}/__init__.py".lstrip("/") not in self.sources]
         self.made = set()
+        self.trees = {}
 
     def find_spec(self, fullname, path=None, target=None):
         relative = fullname.replace(".", "/")
@@ -102,6 +103,17 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.made.add(fullname)
         return spec
 
+    def is_optional(self):
+        """Whether the innermost user frame only asks for the module: under `try`, or by importlib."""
+        file, line = positions.caller_line()
+        if file is None:
+            return False
+        tree = self.trees.get(file)
+        if tree is None:
+            tree = self.trees[file] = ast.parse(positions.user_files[file], file)
+        guarded = _import_at(tree, line)
+        return guarded is None or guarded
+
     def _spec(self, fullname, candidate, package):
         spec = importlib.machinery.ModuleSpec(fullname, self, origin=self.sources[candidate][0], is_package=package)
         spec.loader_state = candidate
@@ -128,8 +140,11 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 # Packages of ours that have only some of the real one's submodules.
 PARTIAL = {
     "causal_conv1d", "deepspeed", "einops", "fairscale", "fla", "flash_attn", "lightning", "mamba_ssm", "pytorch_lightning",
-    "torch", "transformers",
+    "torch", "transformers", "xformers",
 }  # fmt: skip
+
+# What is only there where a file has no other way, which would be the better known one.
+REQUIRED = {"xformers"}
 
 
 class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -138,28 +153,19 @@ class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     A file that is ready to do without a package, as `try: import apex` says, does without it.
     """
 
-    def __init__(self, sources):
-        self.sources = sources
-        self.trees = {}
+    def __init__(self, is_optional):
+        self.is_optional = is_optional
 
     def find_spec(self, fullname, path=None, target=None):
         package = fullname.partition(".")[0]
-        if package not in SHELLS and (package not in PARTIAL or package == fullname) or self._is_optional():
+        known = package in SHELLS or fullname in REQUIRED or package in PARTIAL and package != fullname
+        if not known or self.is_optional():
             return None
+        if fullname in REQUIRED:
+            return importlib.machinery.PathFinder.find_spec(fullname, [f"{_PACKAGES}/crossover_required"])
         spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         spec.submodule_search_locations = []
         return spec
-
-    def _is_optional(self):
-        """Whether the innermost user frame only asks for the module: under `try`, or by importlib."""
-        file, line = positions.caller_line()
-        if file is None:
-            return False
-        tree = self.trees.get(file)
-        if tree is None:
-            tree = self.trees[file] = ast.parse(self.sources[file], file)
-        guarded = _import_at(tree, line)
-        return guarded is None or guarded
 
     def create_module(self, spec):
         module = _ShellModule(spec.name)
@@ -232,7 +238,8 @@ class Workspace:
 
     def __init__(self, sources, file):
         self.sources, self.file = sources, file
-        self.finder, self.shells = Finder(sources, file), ShellFinder(sources)
+        self.finder = Finder(sources, file)
+        self.shells = ShellFinder(self.finder.is_optional)
 
     def __enter__(self):
         positions.reset(self.sources)
@@ -249,7 +256,8 @@ class Workspace:
                 sys.meta_path.remove(finder)
         for name in set(sys.modules) - self.modules:
             module = sys.modules.get(name)
-            if name in self.finder.made or isinstance(module, _ShellModule) or name == self.module_name():
+            ours = isinstance(module, _ShellModule) or name.partition(".")[0] in REQUIRED
+            if name in self.finder.made or ours or name == self.module_name():
                 sys.modules.pop(name, None)
         for path in self.sources:
             linecache.cache.pop(path, None)
