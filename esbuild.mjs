@@ -1,6 +1,6 @@
 /** Bundles the extension host, the engine, the tracer, the CLI, the webview and the tests into dist/. */
 import { build } from 'esbuild';
-import { cp, mkdir, readdir } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
