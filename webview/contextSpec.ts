@@ -1,4 +1,5 @@
 /** What Timing and Decode share: metrics against context, crossovers, A/A controls, rows. Pure functions of the report. */
+import { foremost } from '../extension/shared/foremost.js';
 import { sameRun } from '../extension/shared/overlayLabel.js';
 import type { Control, Crossover, Report } from '../extension/shared/report.js';
 import { aboutWithin, digits, integer, plusMinus } from '../extension/shared/units.js';
@@ -79,11 +80,9 @@ export function contextSpec<T extends Measurement>(report: Report, chart: Contex
   };
 }
 
-function crossoverMarks({ crossovers }: Report, wanted: Crossover['axis']): ChartMark[] {
-  return crossovers.flatMap(({ axis, at, interval }) =>
-    axis === wanted && at !== null
-      ? [{ at, interval, label: `crossover at ${aboutWithin(at, interval)}` }]
-      : [],
+function crossoverMarks(report: Report, wanted: Crossover['axis']): ChartMark[] {
+  return foremost(report, wanted).shown.flatMap(({ at, interval }) =>
+    at === null ? [] : [{ at, interval, label: `crossover at ${aboutWithin(at, interval)}` }],
   );
 }
 

@@ -55,7 +55,7 @@ function createStyles(store: Store): Styles {
     store.add(vscode.window.createTextEditorDecorationType(options));
   const margin = '0 2ch 0 0';
   return {
-    blank: add({ before: { margin, contentText: annotationCell(null, false) } }),
+    blank: add({ before: { margin, contentText: annotationCell(null, false, vscode.l10n.t) } }),
     column: add({ before: { margin } }),
     figures: add({ after: { margin: '0 0 0 3em' } }),
     bars: add({}),
@@ -106,7 +106,9 @@ function textStyle(stale: boolean): vscode.ThemableDecorationAttachmentRenderOpt
 function cellOf({ annotation, stale, range }: Spot): vscode.DecorationOptions {
   return {
     range: new vscode.Range(range.start.line, 0, range.start.line, 0),
-    renderOptions: { before: { contentText: annotationCell(annotation, stale), ...textStyle(stale) } },
+    renderOptions: {
+      before: { contentText: annotationCell(annotation, stale, vscode.l10n.t), ...textStyle(stale) },
+    },
   };
 }
 
@@ -124,13 +126,19 @@ function figureOf(
   withText: boolean,
 ): vscode.DecorationOptions {
   const link = breakdownLink(vscode.l10n.t('Show in Breakdown'), uri.toString(), range.start.line);
-  const hoverMessage = new vscode.MarkdownString(`${annotationHover(annotation, stale)}\n\n${link}`);
+  const hoverMessage = new vscode.MarkdownString(
+    `${annotationHover(annotation, stale, vscode.l10n.t)}\n\n${link}`,
+  );
   hoverMessage.isTrusted = { enabledCommands: [SHOW_IN_BREAKDOWN] };
   return {
     range,
     hoverMessage,
     ...(withText
-      ? { renderOptions: { after: { contentText: annotationText(annotation, stale), ...textStyle(stale) } } }
+      ? {
+          renderOptions: {
+            after: { contentText: annotationText(annotation, stale, vscode.l10n.t), ...textStyle(stale) },
+          },
+        }
       : {}),
   };
 }

@@ -6,35 +6,44 @@ import type { LineAnnotation, LineAtContext } from './lineCosts.js';
 const TIME_CHARACTERS = 7;
 const SHARE_CHARACTERS = 6;
 
+/** `vscode.l10n.t`, or what stands for it: a text with `{0}`, `{1}`, ... filled in. */
+export type Translate = (text: string, ...values: string[]) => string;
+
 /** Forward and backward time of a line and its share of the step; the word stale in place of a share that is. */
-export function annotationText({ shown }: LineAnnotation, stale: boolean): string {
+export function annotationText({ shown }: LineAnnotation, stale: boolean, t: Translate): string {
   const { forwardMs, backwardMs, share } = shown.cost;
-  return `${milliseconds(forwardMs + backwardMs)} · ${stale ? 'stale' : percent(share)}`;
+  return `${milliseconds(forwardMs + backwardMs)} · ${stale ? t('stale') : percent(share)}`;
 }
 
 /** The same as a cell of a column: the column is as wide for a line that has no figure (`null`). */
-export function annotationCell(annotation: LineAnnotation | null, stale: boolean): string {
-  const [time = '', share = ''] = annotation === null ? [] : annotationText(annotation, stale).split(' · ');
+export function annotationCell(annotation: LineAnnotation | null, stale: boolean, t: Translate): string {
+  const [time = '', share = ''] =
+    annotation === null ? [] : annotationText(annotation, stale, t).split(' · ');
   const cell = `${time.padStart(TIME_CHARACTERS)}  ${share.padStart(SHARE_CHARACTERS)}`;
   return cell.replaceAll(' ', '\u00a0');
 }
 
 /** Markdown: every phase at each context, FLOPs, bytes and the rate they were done at, for every model of the run. */
-export function annotationHover({ shown, all }: LineAnnotation, stale: boolean): string {
+export function annotationHover({ shown, all }: LineAnnotation, stale: boolean, t: Translate): string {
   const models = [...new Set(all.map(({ model }) => model))];
   const tables = models.map((model) => {
     const rows = all.filter((item) => item.model === model).map(hoverRow);
     return [
       `**${escapeMarkdown(model)}**`,
       '',
-      'context | forward | backward | optimizer | share | FLOPs | FLOP/s | memory | B/s',
+      t('context | forward | backward | optimizer | share | FLOPs | FLOP/s | memory | B/s'),
       '--: | --: | --: | --: | --: | --: | --: | --: | --:',
       ...rows,
     ].join('\n');
   });
-  const head = `Crossover: this line in one training step; shown beside it: ${escapeMarkdown(shown.model)} at context ${integer(shown.context)}.`;
-  const warning =
-    'The line was changed or moved since it was measured: benchmark the model again, or undo the edit.';
+  const head = t(
+    'Crossover: this line in one training step; shown beside it: {0} at context {1}.',
+    escapeMarkdown(shown.model),
+    integer(shown.context),
+  );
+  const warning = t(
+    'The line was changed or moved since it was measured: benchmark the model again, or undo the edit.',
+  );
   return [head, ...(stale ? [warning] : []), ...tables].join('\n\n');
 }
 

@@ -1,11 +1,18 @@
 /** Annotations of lines: which figure is shown, how lines move while the file is edited, and how hot they are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { annotationCell, annotationHover, annotationText } from '../../extension/host/annotationText.js';
+import {
+  annotationCell,
+  annotationHover,
+  annotationText,
+  type Translate,
+} from '../../extension/host/annotationText.js';
 import { barWidth, lineAnnotations, namesLine, sumOf } from '../../extension/host/lineCosts.js';
 import { sampleReport } from '../fixtures/report.js';
 
 const report = sampleReport('/models');
+const t: Translate = (text, ...values) =>
+  values.reduce((said, value, i) => said.replace(`{${i}}`, value), text);
 
 test('a line shows its cost at the largest context, and keeps every context for the hover', () => {
   const annotations = lineAnnotations(report, '/models', '/models/gpt2.py');
@@ -17,16 +24,20 @@ test('a line shows its cost at the largest context, and keeps every context for 
   assert.ok(first !== undefined);
   assert.equal(first.shown.context, 4096);
   assert.equal(first.all.length, 6);
-  assert.equal(annotationText(first, false), '736 ms · 31.0%');
-  assert.match(annotationText(first, true), /stale/);
-  const hover = annotationHover(first, false);
+  assert.equal(annotationText(first, false, t), '736 ms · 31.0%');
+  assert.match(annotationText(first, true, t), /stale/);
+  const hover = annotationHover(first, false, t);
   for (const context of ['128', '4,096']) assert.ok(hover.includes(context));
   assert.match(hover, /forward \| backward \| optimizer/);
 });
 
 test('figures stand in a column of one width, also where there is none and when they are stale', () => {
   const [first] = lineAnnotations(report, '/models', '/models/gpt2.py');
-  const cells = [annotationCell(first!, false), annotationCell(first!, true), annotationCell(null, false)];
+  const cells = [
+    annotationCell(first!, false, t),
+    annotationCell(first!, true, t),
+    annotationCell(null, false, t),
+  ];
   assert.deepEqual(
     cells.map((cell) => cell.replaceAll('\u00a0', ' ')),
     [' 736 ms   31.0%', ' 736 ms   stale', '               '],
@@ -67,7 +78,7 @@ test('lines are added up as they are shown', () => {
 
 test('the hover says at which rate a line computed and read', () => {
   const [first] = lineAnnotations(report, '/models', '/models/gpt2.py');
-  const row = annotationHover(first!, false)
+  const row = annotationHover(first!, false, t)
     .split('\n')
     .find((line) => line.startsWith('4,096'));
   assert.match(row ?? '', /40\.0\sGFLOP\/s/);

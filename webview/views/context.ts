@@ -1,4 +1,5 @@
 /** A tab of metrics against context, for Timing and Decode: a choice of metric, the crossover in words, chart and table. */
+import { foremost } from '../../extension/shared/foremost.js';
 import type { View } from '../../extension/shared/protocol.js';
 import type { Control, Crossover, Report } from '../../extension/shared/report.js';
 import { ChartView } from '../chart.js';
@@ -48,6 +49,9 @@ export function contextView<M extends string, T extends Measurement>(
     choose({ [tab.keys.logY]: value });
   });
   const sentences = element('div', { class: 'sentences', 'aria-live': 'polite' });
+  const count = element('summary');
+  const rest = element('div');
+  const others = element('details', { class: 'small' }, count, rest);
   const small = element('div', { class: 'small' });
   const numbers = element('div');
   const content = element(
@@ -60,7 +64,7 @@ export function contextView<M extends string, T extends Measurement>(
   );
   const empty = element('p', { class: 'empty' });
   return {
-    element: element('section', { 'aria-label': tab.name }, sentences, content, empty),
+    element: element('section', { 'aria-label': tab.name }, sentences, others, content, empty),
     recolour: () => {
       chart.recolour();
     },
@@ -75,8 +79,11 @@ export function contextView<M extends string, T extends Measurement>(
       content.hidden = rows.length === 0;
       empty.hidden = rows.length > 0;
       empty.textContent = tab.empty(report.status);
-      const said = report.crossovers.filter(({ axis }) => axis === tab.axis);
-      fill(sentences, ...said.map(({ sentence }) => element('p', {}, sentence)));
+      const said = foremost(report, tab.axis);
+      fill(sentences, ...said.shown.map(({ sentence }) => element('p', {}, sentence)));
+      others.hidden = said.others.length === 0;
+      fill(count, `${said.others.length} more pairs`);
+      fill(rest, ...said.others.map(({ sentence }) => element('p', {}, sentence)));
       if (rows.length === 0) return;
       chart.update(tab.spec(report, view));
       fill(small, ...controlSentences(tab.control(report)).map((text) => element('p', {}, text)));

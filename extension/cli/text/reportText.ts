@@ -1,5 +1,6 @@
 /** A report as tables, small plots and sentences. */
 import { finalScores } from '../../shared/finalScores.js';
+import { foremost } from '../../shared/foremost.js';
 import type { Control, Estimate, Report, TimingPoint } from '../../shared/report.js';
 import { plusMinus } from '../../shared/units.js';
 import { styled, type Terminal } from '../terminal.js';
@@ -229,10 +230,15 @@ const SUBJECTS = {
 
 /** The result, in sentences. */
 function crossoverText(terminal: Terminal, report: Report): string {
-  if (report.crossovers.length === 0) return '';
-  return report.crossovers
-    .map(({ axis, sentence }) => styled(terminal, 'green', wrap(terminal, `${SUBJECTS[axis]}: ${sentence}`)))
-    .map((line) => `${line}\n`)
+  const axes = [...new Set(report.crossovers.map(({ axis }) => axis))];
+  return axes
+    .flatMap((axis) => {
+      const { shown, others } = foremost(report, axis);
+      const more = others.length === 0 ? [] : [`${others.length} more pairs are in the report.`];
+      return [...shown.map(({ sentence }) => sentence), ...more].map(
+        (sentence) => `${styled(terminal, 'green', wrap(terminal, `${SUBJECTS[axis]}: ${sentence}`))}\n`,
+      );
+    })
     .join('');
 }
 
