@@ -126,6 +126,8 @@ test('what a panel keeps is its run folders; one of before kept one', () => {
 
 test('a run opens on the tab shown last, unless it has nothing there', () => {
   assert.equal(tabFor(report, 'eval'), 'eval');
+  assert.equal(tabFor(report, 'environment'), 'environment');
+  assert.equal(tabFor({ ...report, timing: [], decode: [], loss: [], evals: [] }, 'environment'), 'timing');
   assert.equal(tabFor({ ...report, evals: [] }, 'eval'), 'timing');
   assert.equal(tabFor({ ...report, timing: [], evals: [] }, 'eval'), 'decode');
   assert.equal(tabFor({ ...report, timing: [], decode: [], evals: [] }, 'eval'), 'loss');
