@@ -10,13 +10,16 @@ function files(folder: string): string[] {
 }
 
 const suite: Suite = (window) => {
-  test('activation takes less than 50 ms', () => {
+  // Every window of the suites before left its time, some while a run had all cores: the quickest one tells the
+  // extension's own cost, to which a busy machine can only add.
+  test('activation takes less than 30 ms', (context) => {
     const logs = files(path.join(window().userData, 'logs')).filter((file) => /Crossover\.log$/.test(file));
     const times = logs.flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/Activated in ([\d.]+) ms/g)].map((match) => Number(match[1])),
     );
     assert.ok(times.length > 0, 'the log says how long activation took');
-    for (const time of times) assert.ok(time < 50, `activation took ${time} ms`);
+    context.diagnostic(`activations took ${times.join(', ')} ms`);
+    assert.ok(Math.min(...times) < 30, `the activations took ${times.join(', ')} ms`);
   });
 
   test(
