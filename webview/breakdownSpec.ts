@@ -48,9 +48,13 @@ export interface Block {
   readonly place: Place | null;
 }
 
+/** Timings that say where the time went. */
+const profiled = ({ timing }: Report): TimingPoint[] =>
+  timing.filter(({ lines, parts }) => lines.length > 0 || (parts?.length ?? 0) > 0);
+
 /** The measurement a view shows: the chosen model and context, else the first model at its largest context. */
 export function shownPoint(report: Report, view: View): TimingPoint | null {
-  const measured = report.timing.filter(({ lines, parts }) => lines.length > 0 || (parts?.length ?? 0) > 0);
+  const measured = profiled(report);
   const labels = modelLabels(report).filter((label) => measured.some(({ model }) => model === label));
   const model = labels.includes(view.breakdownModel) ? view.breakdownModel : labels[0];
   const points = measured.filter((point) => point.model === model).sort((a, b) => a.context - b.context);
@@ -59,7 +63,7 @@ export function shownPoint(report: Report, view: View): TimingPoint | null {
 
 /** Models and contexts that can be chosen. */
 export function breakdownChoices(report: Report, model: string): { models: string[]; contexts: number[] } {
-  const measured = report.timing.filter(({ lines }) => lines.length > 0);
+  const measured = profiled(report);
   return {
     models: modelLabels(report).filter((label) => measured.some((point) => point.model === label)),
     contexts: measured

@@ -3,7 +3,9 @@ import {
   BREAKDOWN_PHASES,
   BREAKDOWN_QUANTITIES,
   type BreakdownQuantity,
+  type View,
 } from '../../extension/shared/protocol.js';
+import type { Report } from '../../extension/shared/report.js';
 import { integer, percent } from '../../extension/shared/units.js';
 import {
   blockText,
@@ -20,7 +22,7 @@ import {
   type Place,
 } from '../breakdownSpec.js';
 import { modelLabels } from '../contextSpec.js';
-import type { Choice, Control } from '../controls.js';
+import { changingSelect } from '../controls.js';
 import { element, fill } from '../dom.js';
 import { Icicle, isSelected } from '../icicle.js';
 import { lineColumns, lineRows } from '../lineTable.js';
@@ -37,18 +39,17 @@ const NOTES: Readonly<Record<BreakdownQuantity, string>> = {
   kept: 'Results of the forward pass that stay in memory until the backward pass has read them, counted from shapes. Weights, gradients and optimizer state are not in it.',
 };
 
-export function breakdownView(context: ViewContext): ReportView {
-  const { controls, choose, openLine } = context;
+export function breakdownView({ controls, choose, openLine }: ViewContext): ReportView {
   const open =
     openLine === null
       ? null
       : ({ file, line }: Place): void => {
           openLine(file, line);
         };
-  const model = changing(context, 'Model', (breakdownModel) => {
+  const model = changingSelect<string>(controls, 'Model', (breakdownModel) => {
     choose({ breakdownModel });
   });
-  const at = changing(context, 'Context', (value) => {
+  const at = changingSelect<string>(controls, 'Context', (value) => {
     choose({ breakdownContext: Number(value) });
   });
   const quantity = controls.select(
@@ -95,73 +96,70 @@ export function breakdownView(context: ViewContext): ReportView {
     numbers,
   );
   const empty = element('p', { class: 'empty' });
-  let again = (): void => undefined;
+  let shown: { readonly report: Report; readonly view: View } | null = null;
   let revealed = '';
+  const show = (report: Report, view: View): void => {
+    const point = shownPoint(report, view);
+    content.hidden = point === null;
+    empty.hidden = point !== null;
+    empty.textContent =
+      report.status === 'running'
+        ? 'Where the time goes appears here when the first context has been timed.'
+        : 'This run has no breakdown: run Crossover: Compare Architectures... and tick Timing.';
+    if (point === null) return;
+    const { models, contexts } = breakdownChoices(report, point.model);
+    model.offer(models.map((value) => ({ value, label: value })));
+    model.set(point.model);
+    at.offer(contexts.map((value) => ({ value: String(value), label: integer(value) })));
+    at.set(String(point.context));
+    quantity.set(view.breakdownQuantity);
+    phase.set(view.breakdownPhase);
+    phase.element.hidden = view.breakdownQuantity === 'kept';
+    merge.set(view.breakdownMerge);
+    const parts = point.parts ?? [];
+    const selected = view.breakdownLine === 0 ? null : { file: view.breakdownFile, line: view.breakdownLine };
+    const chosen = {
+      phase: view.breakdownPhase,
+      quantity: view.breakdownQuantity,
+      merge: view.breakdownMerge,
+    };
+    bars.hidden = parts.length === 0;
+    older.hidden = parts.length > 0;
+    if (parts.length > 0) {
+      const what = `${QUANTITY_LABELS[chosen.quantity]} of ${point.model} at context ${integer(point.context)}`;
+      const colour = seriesColour(readPalette(), modelLabels(report).indexOf(point.model));
+      icicle.update(breakdownTree(point.model, parts, chosen), {
+        label: `${what}, by module; the tables below have the numbers`,
+        colour,
+        text: (block) => blockText(block, chosen.quantity),
+        selected,
+      });
+      fill(note, NOTES[chosen.quantity]);
+      fill(lines, lineBars(breakdownLines(parts, chosen), chosen.quantity, selected, open));
+      lines.style.setProperty('--bar', colour);
+    }
+    const of = `of ${point.model} at context ${integer(point.context)}`;
+    fill(
+      numbers,
+      table(`Lines ${of}`, lineColumns(openLine), lineRows(point)),
+      ...(parts.length === 0
+        ? []
+        : [table(`Modules ${of}`, MODULE_COLUMNS, moduleRows(parts, chosen.merge))]),
+    );
+    const wanted = selected === null ? '' : `${selected.line} ${selected.file}`;
+    if (wanted !== revealed && view.tab === 'breakdown') {
+      revealed = wanted;
+      lines.querySelector('.selected')?.scrollIntoView({ block: 'center' });
+    }
+  };
   return {
     element: element('section', { 'aria-label': 'Breakdown' }, content, empty),
     recolour: () => {
-      again();
+      if (shown !== null) show(shown.report, shown.view);
     },
     update: (report, view) => {
-      again = () => {
-        show();
-      };
-      const show = (): void => {
-        const point = shownPoint(report, view);
-        content.hidden = point === null;
-        empty.hidden = point !== null;
-        empty.textContent =
-          report.status === 'running'
-            ? 'Where the time goes appears here when the first context has been timed.'
-            : 'This run has no breakdown: run Crossover: Compare Architectures... and tick Timing.';
-        if (point === null) return;
-        const { models, contexts } = breakdownChoices(report, point.model);
-        model.offer(models.map((value) => ({ value, label: value })));
-        model.set(point.model);
-        at.offer(contexts.map((value) => ({ value: String(value), label: integer(value) })));
-        at.set(String(point.context));
-        quantity.set(view.breakdownQuantity);
-        phase.set(view.breakdownPhase);
-        phase.element.hidden = view.breakdownQuantity === 'kept';
-        merge.set(view.breakdownMerge);
-        const parts = point.parts ?? [];
-        const selected =
-          view.breakdownLine === 0 ? null : { file: view.breakdownFile, line: view.breakdownLine };
-        const chosen = {
-          phase: view.breakdownPhase,
-          quantity: view.breakdownQuantity,
-          merge: view.breakdownMerge,
-        };
-        bars.hidden = parts.length === 0;
-        older.hidden = parts.length > 0;
-        if (parts.length > 0) {
-          const what = `${QUANTITY_LABELS[chosen.quantity]} of ${point.model} at context ${integer(point.context)}`;
-          icicle.update(breakdownTree(point.model, parts, chosen), {
-            label: `${what}, by module; the tables below have the numbers`,
-            colour: seriesColour(readPalette(), modelLabels(report).indexOf(point.model)),
-            text: (block) => blockText(block, chosen.quantity),
-            selected,
-          });
-          fill(note, NOTES[chosen.quantity]);
-          fill(lines, lineBars(breakdownLines(parts, chosen), chosen.quantity, selected, open));
-          const colour = seriesColour(readPalette(), modelLabels(report).indexOf(point.model));
-          lines.style.setProperty('--bar', colour);
-        }
-        const of = `of ${point.model} at context ${integer(point.context)}`;
-        fill(
-          numbers,
-          table(`Lines ${of}`, lineColumns(openLine), lineRows(point)),
-          ...(parts.length === 0
-            ? []
-            : [table(`Modules ${of}`, MODULE_COLUMNS, moduleRows(parts, chosen.merge))]),
-        );
-        const wanted = selected === null ? '' : `${selected.line} ${selected.file}`;
-        if (wanted !== revealed && view.tab === 'breakdown') {
-          revealed = wanted;
-          lines.querySelector('.selected')?.scrollIntoView({ block: 'center' });
-        }
-      };
-      show();
+      shown = { report, view };
+      show(report, view);
     },
   };
 }
@@ -212,26 +210,4 @@ function lineBars(
     if (file !== undefined && line !== undefined) open?.({ file, line: Number(line) });
   });
   return list;
-}
-
-interface Changing extends Control<string> {
-  offer(choices: readonly Choice<string>[]): void;
-}
-
-/** A select whose choices come with the report. */
-function changing({ controls }: ViewContext, label: string, changed: (value: string) => void): Changing {
-  const holder = element('div');
-  let offered = '';
-  let control: Control<string> | null = null;
-  return {
-    element: holder,
-    offer: (choices) => {
-      const key = JSON.stringify(choices);
-      if (key === offered) return;
-      offered = key;
-      control = controls.select(label, choices, changed);
-      holder.replaceChildren(control.element);
-    },
-    set: (value) => control?.set(value),
-  };
 }

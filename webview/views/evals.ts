@@ -2,6 +2,7 @@
 import type { Report } from '../../extension/shared/report.js';
 import type { View } from '../../extension/shared/protocol.js';
 import { ChartView } from '../chart.js';
+import { changingSelect } from '../controls.js';
 import { element, fill } from '../dom.js';
 import {
   comparable,
@@ -81,32 +82,26 @@ function pairsPart({ controls, choose }: Pick<ViewContext, 'controls' | 'choose'
   readonly element: HTMLElement;
   update(report: Report, view: View): void;
 } {
-  const lists = element('div', { class: 'controls' });
+  const selects = [
+    changingSelect<string>(controls, 'Compare', (evalFirst) => {
+      choose({ evalFirst });
+    }),
+    changingSelect<string>(controls, 'with', (evalSecond) => {
+      choose({ evalSecond });
+    }),
+  ];
+  const lists = element('div', { class: 'controls' }, ...selects.map((select) => select.element));
   const tables = element('div');
   const part = element('div', {}, element('h3', {}, 'Two models, item by item'), lists, tables);
-  let known = '';
-  let selects: ReturnType<typeof controls.select<string>>[] = [];
   return {
     element: part,
     update: (report, view) => {
       const pair = pairOf(report, view);
       part.hidden = pair === null;
       if (pair === null) return;
-      const labels = comparable(report);
-      if (known !== JSON.stringify(labels)) {
-        known = JSON.stringify(labels);
-        const choices = labels.map((label) => ({ value: label, label }));
-        selects = [
-          controls.select('Compare', choices, (evalFirst) => {
-            choose({ evalFirst });
-          }),
-          controls.select('with', choices, (evalSecond) => {
-            choose({ evalSecond });
-          }),
-        ];
-        fill(lists, ...selects.map((select) => select.element));
-      }
+      const choices = comparable(report).map((label) => ({ value: label, label }));
       selects.forEach((select, index) => {
+        select.offer(choices);
         select.set(pair[index] ?? '');
       });
       fill(tables, ...pairTables(report, pair).flatMap((one) => pairTable(one, pair)));

@@ -1,6 +1,7 @@
 /** Loss: training and held-out loss against tokens, seconds, FLOPs or steps. */
-import { LOSS_AXES, LOSS_SMOOTHINGS, LOSS_UNITS } from '../../extension/shared/protocol.js';
+import { LOSS_AXES, LOSS_SMOOTHINGS, LOSS_UNITS, type LossAxis } from '../../extension/shared/protocol.js';
 import { ChartView } from '../chart.js';
+import { changingSelect } from '../controls.js';
 import { element, fill } from '../dom.js';
 import {
   LOSS_COLUMNS,
@@ -17,17 +18,9 @@ import { table } from '../table.js';
 
 export function lossView({ controls, choose, losses }: ViewContext): ReportView {
   const chart = new ChartView();
-  const axisOf = (axes: readonly (typeof LOSS_AXES)[number][]) =>
-    controls.select(
-      'Against',
-      axes.map((value) => ({ value, label: LOSS_LABELS[value] })),
-      (lossAxis) => {
-        choose({ lossAxis });
-      },
-    );
-  // Two lists: one of them is shown, by whether the run has counted FLOPs.
-  const axis = axisOf(LOSS_AXES);
-  const fewer = axisOf(LOSS_AXES.filter((value) => value !== 'flops'));
+  const axis = changingSelect<LossAxis>(controls, 'Against', (lossAxis) => {
+    choose({ lossAxis });
+  });
   const unit = controls.select(
     'Loss in',
     LOSS_UNITS.map((value) => ({ value, label: LOSS_UNIT_LABELS[value] })),
@@ -54,7 +47,7 @@ export function lossView({ controls, choose, losses }: ViewContext): ReportView 
   const sentences = element('div', { class: 'sentences', 'aria-live': 'polite' });
   const small = element('div', { class: 'small' });
   const numbers = element('div');
-  const all = [axis, fewer, unit, smoothing, seeds, logX, logY].map((control) => control.element);
+  const all = [axis, unit, smoothing, seeds, logX, logY].map((control) => control.element);
   const content = element(
     'div',
     {},
@@ -72,13 +65,12 @@ export function lossView({ controls, choose, losses }: ViewContext): ReportView 
     update: (report, asked) => {
       const view = possibleView(report, asked);
       const choices = lossChoices(report);
-      axis.element.hidden = !choices.flops;
-      fewer.element.hidden = choices.flops;
+      const axes = LOSS_AXES.filter((value) => value !== 'flops' || choices.flops);
+      axis.offer(axes.map((value) => ({ value, label: LOSS_LABELS[value] })));
       unit.element.hidden = !choices.bitsPerByte;
       seeds.element.hidden = !choices.seeds;
       smoothing.element.hidden = !choices.smoothing;
       axis.set(view.lossAxis);
-      fewer.set(view.lossAxis);
       unit.set(view.lossUnit);
       smoothing.set(view.lossSmoothing);
       seeds.set(view.lossSeeds);
