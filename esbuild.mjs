@@ -33,6 +33,13 @@ async function find(folder, suffix) {
     .sort();
 }
 
+/** Makes one folder like another. What is gone goes there too: a package or model of before must not stay importable. */
+async function mirror(from, to) {
+  await cp(from, to, { recursive: true, filter: (file) => !file.includes('__pycache__') });
+  for (const name of await readdir(to, { recursive: true }))
+    if (!existsSync(path.join(from, name))) await rm(path.join(to, name), { recursive: true, force: true });
+}
+
 const jobs = [
   build({
     ...node,
@@ -78,14 +85,9 @@ if (withTests) {
   );
 }
 await mkdir('dist', { recursive: true });
-// A Python package that is gone must not stay importable.
-await rm('dist/python', { recursive: true, force: true });
 await Promise.all([
   ...jobs,
-  cp('extension/core/trace/python', 'dist/python', {
-    recursive: true,
-    filter: (file) => !file.includes('__pycache__'),
-  }),
+  mirror('extension/core/trace/python', 'dist/python'),
   cp('extension/core/verify/verify.py', 'dist/verify/verify.py'),
-  cp('extension/zoo', 'dist/zoo', { recursive: true, filter: (file) => !file.includes('__pycache__') }),
+  mirror('extension/zoo', 'dist/zoo'),
 ]);

@@ -17,7 +17,7 @@ export interface FinishedRun {
 }
 
 /** Runs in a run folder below the current folder. What is wrong with the experiment is told before anything starts. */
-export async function runToEnd(experiment: Experiment, terminal: Terminal): Promise<FinishedRun> {
+async function runToEnd(experiment: Experiment, terminal: Terminal): Promise<FinishedRun> {
   const root = process.cwd();
   validateExperiment(experiment);
   resolveModels(experiment.models, root);

@@ -13,10 +13,10 @@ export interface Window {
   readonly columns: number;
 }
 
-/** First index whose value is not below `value`, in ascending numbers; their length where there is none. */
-export function lowerBound(ascending: Float64Array, value: number, from = 0): number {
+/** First index in [from, to) whose value is not below `value`, in ascending numbers; `to` where there is none. */
+export function lowerBound(ascending: Float64Array, value: number, from = 0, to = ascending.length): number {
   let low = from;
-  let high = ascending.length;
+  let high = to;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (ascending[middle]! < value) low = middle + 1;
@@ -38,12 +38,7 @@ function seek(x: Float64Array, value: number, from: number, guess: number): numb
       at -= step;
     }
   }
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (x[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(x, value, low, high);
 }
 
 /**

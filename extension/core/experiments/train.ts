@@ -12,7 +12,7 @@ import {
 } from '../data/tokenStream.js';
 import { LoadedModel } from '../engine/model.js';
 import type { Prepared } from '../engine/prepare.js';
-import { estimate } from '../stats/estimate.js';
+import { estimate, mean } from '../stats/estimate.js';
 import { stepFlops } from './bench.js';
 import type { TrainSpec } from './experiment.js';
 import { type Lab, recordProblem } from './lab.js';
@@ -138,16 +138,15 @@ async function testHeldOut(
     losses.push((await learner.model.forward(batch, lab.signal)).loss);
     lab.progress.advance(flops, `Held-out loss of ${learner.label}, seed ${seed}`);
   }
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   const bits = (nats: number): number => bitsPerByte(nats, stream.bytesPerToken);
   const tokens = step * spec.batch * spec.context;
   const loss = mean(losses);
   const { label: model, seconds } = learner;
   lab.emit({ type: 'heldOut', model, seed, step, tokens, seconds, loss, bitsPerByte: bits(loss) });
   if (!score) return;
-  const evaluated = heldOutScore(model, seed, tokens, losses.map(bits), spec);
-  const { task } = evaluated;
   const scores = losses.map(bits);
+  const evaluated = heldOutScore(model, seed, tokens, scores, spec);
+  const { task } = evaluated;
   lab.emit(
     { type: 'eval', score: evaluated },
     {

@@ -1,6 +1,7 @@
 /** Difference tests between models on the items of evals. */
 import { digits } from '../../shared/units.js';
 import type { EvalComparison, EvalItems, EvalScore } from '../../shared/report.js';
+import { mean } from '../stats/estimate.js';
 import { holm, pairedTest, smallestP, type Paired } from '../stats/paired.js';
 import { finalScores } from '../../shared/finalScores.js';
 
@@ -48,7 +49,6 @@ function bothUnits(
   };
   const [of, other] = [unitsOf(left!), unitsOf(right!)];
   const keys = [...of.keys()].filter((key) => other.has(key));
-  const mean = (values: readonly number[]): number => values.reduce((x, y) => x + y, 0) / values.length;
   return keys.length === 0
     ? null
     : { a: keys.map((key) => mean(of.get(key)!)), b: keys.map((key) => mean(other.get(key)!)) };

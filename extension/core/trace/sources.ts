@@ -147,7 +147,7 @@ export function collectSources(file: string): Sources {
   const folder = path.dirname(file);
   const own = packageRoot(folder);
   const project = projectRoot(own);
-  const collector = new Collector(project, [...new Set([folder, own, ...between(project, own)])]);
+  const collector = new Collector(project, [...new Set([folder, ...between(project, own)])]);
   try {
     let init = folder;
     while (init !== own) {
