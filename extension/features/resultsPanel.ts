@@ -1,9 +1,9 @@
-/** The results panel: one per window, beside the code. The host owns the truth and can rebuild it at any time. */
+/** Results panels: one per experiment, beside the code. The host owns the truth and can rebuild them at any time. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { overlay, reportFile } from '../core/runs/index.js';
-import { Replaceable, Store, type Disposable } from '../host/disposable.js';
+import { overlay, readRecord, reportFile } from '../core/runs/index.js';
+import { Store, toDisposable, type Disposable } from '../host/disposable.js';
 import { guarded, sentence } from '../host/log.js';
 import { namesLine } from '../host/lineCosts.js';
 import { webviewOptions, webviewPage } from '../host/page.js';
@@ -33,7 +33,7 @@ const SEND_EVERY_MS = 250;
 const SEND_TOGETHER_EVERY_MS = 3000;
 
 export interface ResultsPanel extends Disposable {
-  /** Shows a run; the keyboard stays where it is. */
+  /** Shows a run, in the panel of its experiment if there is one; the keyboard stays where it is. */
   readonly show: (folder: string) => Promise<void>;
   /** Shows a run with some of the reader's choices changed. */
   readonly showAt: (folder: string, change: Partial<View>) => Promise<void>;
@@ -44,26 +44,42 @@ export interface ResultsPanel extends Disposable {
 export function registerResultsPanel(services: Services): ResultsPanel {
   const { runs } = services;
   const store = new Store();
-  const open = store.add(new Replaceable<OpenPanel>());
+  const open = new Set<OpenPanel>();
+  const close = (opened: OpenPanel): void => {
+    if (open.delete(opened)) opened.dispose();
+  };
+  store.add(
+    toDisposable(() => {
+      for (const opened of [...open]) close(opened);
+    }),
+  );
 
   const adopt = (panel: vscode.WebviewPanel): OpenPanel => {
     const opened = new OpenPanel(panel, services, () => {
-      if (open.value === opened) open.value = undefined;
+      close(opened);
     });
-    open.value = opened;
+    open.add(opened);
     return opened;
   };
+  /** Panels stand together: where the first one is. */
+  const create = (): OpenPanel => {
+    const viewColumn = [...open].find(({ column }) => column !== undefined)?.column;
+    return adopt(
+      vscode.window.createWebviewPanel(
+        PANEL_TYPE,
+        'Crossover',
+        { viewColumn: viewColumn ?? vscode.ViewColumn.Beside, preserveFocus: true },
+        webviewOptions(services.context.extensionUri),
+      ),
+    );
+  };
   const showAt = async (folders: readonly string[], change: Partial<View>): Promise<void> => {
+    const panels = [...open];
+    const experiment = experimentOf(folders);
     const opened =
-      open.value ??
-      adopt(
-        vscode.window.createWebviewPanel(
-          PANEL_TYPE,
-          'Crossover',
-          { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-          webviewOptions(services.context.extensionUri),
-        ),
-      );
+      panels.find((panel) => panel.shows(folders)) ??
+      panels.find((panel) => experiment !== null && panel.experiment === experiment) ??
+      create();
     await opened.show(folders, change);
     opened.reveal();
   };
@@ -87,7 +103,7 @@ export function registerResultsPanel(services: Services): ResultsPanel {
   store.add(runs.onDidStart((folder) => void show(folder)));
   store.add(
     runs.onDidReport((news) => {
-      open.value?.update(news);
+      for (const opened of open) opened.update(news);
     }),
   );
   return {
@@ -100,12 +116,26 @@ export function registerResultsPanel(services: Services): ResultsPanel {
   };
 }
 
+/** What was asked to be measured, as a text that is the same for every run of it; `null` for several runs, or one unreadable. */
+function experimentOf(folders: readonly string[]): string | null {
+  const [folder] = folders;
+  if (folder === undefined || folders.length > 1) return null;
+  try {
+    return JSON.stringify(readRecord(folder).experiment);
+  } catch {
+    return null;
+  }
+}
+
 class OpenPanel implements Disposable {
   private readonly store = new Store();
   private folders: readonly string[] = [];
+  /** Of the run shown. */
+  experiment: string | null = null;
   /** What is shown: runs, or why there are none. */
   private shown: readonly RunReport[] | string = [];
   private made: { readonly of: readonly RunReport[]; readonly report: Report } | null = null;
+  private chosen: View | null = null;
   /** Which losses the page has. */
   private readonly losses = new LossSender();
   private timer: NodeJS.Timeout | undefined;
@@ -133,12 +163,21 @@ class OpenPanel implements Disposable {
     panel.webview.html = webviewPage(panel.webview, extensionUri, { title: 'Crossover', bundle: 'panel' });
   }
 
+  get column(): vscode.ViewColumn | undefined {
+    return this.panel.viewColumn;
+  }
+
+  shows(folders: readonly string[]): boolean {
+    return this.folders.join('\n') === folders.join('\n');
+  }
+
   reveal(): void {
     if (!this.panel.visible) this.panel.reveal(undefined, true);
   }
 
   async show(folders: readonly string[], change: Partial<View> = {}): Promise<void> {
     this.folders = folders;
+    this.experiment = experimentOf(folders);
     const { runs, log } = this.services;
     const read: RunReport[] = [];
     let problem = '';
@@ -199,11 +238,13 @@ class OpenPanel implements Disposable {
       );
   }
 
+  /** The reader's choices in this panel; those made last in any panel before there are some. */
   private get view(): View {
-    return parseView(this.services.context.workspaceState.get(VIEW_KEY)) ?? DEFAULT_VIEW;
+    return this.chosen ?? parseView(this.services.context.workspaceState.get(VIEW_KEY)) ?? DEFAULT_VIEW;
   }
 
   private async choose(view: View): Promise<void> {
+    this.chosen = view;
     await this.services.context.workspaceState.update(VIEW_KEY, view);
   }
 

@@ -20,7 +20,7 @@ const suite: Suite = (window) => {
   test('results of earlier runs can be opened in Restricted Mode', async () => {
     const session = window();
     await session.command('Crossover: Open Results');
-    const panel = await session.panel('GPT-2 and RWKV-7');
+    const panel = await session.panel(/^GPT-2 and RWKV-7$/);
     assert.match(await panel.locator('.status').innerText(), /Done/);
   });
 

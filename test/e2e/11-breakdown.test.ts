@@ -65,7 +65,7 @@ const suite: Suite = (window) => {
     await session.open('gpt2.py');
     await session.goToLine(63);
     await session.command('Crossover: Show Line in Breakdown');
-    const panel = await session.panel('GPT-2 and RWKV-7');
+    const panel = await session.panel(/^GPT-2 and RWKV-7$/);
     const marked = panel.locator('section[aria-label="Breakdown"] li.selected');
     await marked.waitFor();
     assert.match(await marked.innerText(), /^gpt2\.py:63/);

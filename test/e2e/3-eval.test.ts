@@ -15,7 +15,7 @@ async function openEval(session: Session): Promise<Frame> {
     await session.page.keyboard.type('GPT-2 and RWKV-7');
     await session.page.keyboard.press('Enter');
   }
-  const panel = await session.panel('GPT-2 and RWKV-7');
+  const panel = await session.panel(/^GPT-2 and RWKV-7$/);
   await panel.locator('vscode-panel-tab', { hasText: 'Eval' }).click();
   await section(panel).waitFor();
   return panel;

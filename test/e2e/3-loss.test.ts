@@ -97,7 +97,7 @@ const suite: Suite = (window) => {
 
   test('losses stand against FLOPs, in bits per byte, smoothed; each is another picture, and is said', async () => {
     const session = window();
-    const panel = await session.panel('GPT-2 and RWKV-7');
+    const panel = await session.panel(/^GPT-2 and RWKV-7$/);
     await panel.locator('vscode-panel-tab', { hasText: 'Loss' }).click();
     const seen = new Set([await picture(panel)]);
     const caption = section(panel).locator('figcaption');
@@ -125,7 +125,7 @@ const suite: Suite = (window) => {
 
   test('a chart is zoomed by button and key, moved by key and mouse, and reset', async () => {
     const session = window();
-    const panel = await session.panel('GPT-2 and RWKV-7');
+    const panel = await session.panel(/^GPT-2 and RWKV-7$/);
     const tool = (name: string): Locator => section(panel).locator('button', { hasText: name });
     const whole = await picture(panel);
     assert.equal(await tool('Reset Zoom').isDisabled(), true);

@@ -38,7 +38,7 @@ const suite: Suite = (window) => {
     await session.quickInput('Open Results');
     await session.page.keyboard.type('GPT-2 and RWKV-7');
     await session.page.keyboard.press('Enter');
-    const panel = await session.panel('GPT-2 and RWKV-7');
+    const panel = await session.panel(/^GPT-2 and RWKV-7$/);
     await panel.locator('vscode-button', { hasText: 'Add Run' }).click();
     await session.quickInput('Show Runs Together');
     await tick(session, 'With half precision');

@@ -9,6 +9,7 @@ async function startLong(session: Session): Promise<number> {
   await session.configure({ 'crossover.samples': 1000, 'crossover.contexts': [64, 128, 256] });
   session.knowModel();
   const before = session.runFolders().length;
+  await session.command('View: Close All Editors');
   await session.open('model.py');
   await session.command('Crossover: Benchmark This Model');
   await session.until('a new run folder', async () => (session.runFolders().length > before ? true : null));

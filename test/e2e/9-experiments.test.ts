@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Experiment } from '../../extension/core/experiments/experiment.js';
+import { openSample } from './resultsPage.js';
 import type { Session, Theme } from './session.js';
 import type { Suite } from './suite.js';
 
@@ -48,6 +49,27 @@ const suite: Suite = (window) => {
       await session.open('small.crossover.json');
       await session.screenshot(`experiment-${theme}`);
     }
+  });
+
+  test('every experiment has a panel of its own, which another run of it takes over', async () => {
+    const session = window();
+    await session.command('View: Close All Editors');
+    write(session, 'small.crossover.json', SMALL);
+    const runSmall = async (): Promise<void> => {
+      const before = session.runFolders().length;
+      await session.open('small.crossover.json');
+      await session.page.locator('.codelens-decoration a', { hasText: 'Run Experiment' }).first().click();
+      await session.until('another run', async () => (session.runFolders().length > before ? true : null));
+      const panel = await session.panel('small');
+      await panel.locator('.status', { hasText: 'Done' }).waitFor({ timeout: 120_000 });
+    };
+    await runSmall();
+    await openSample(session);
+    const tabs = session.page.locator('.tab[aria-label*="Crossover: "]');
+    assert.equal(await tabs.count(), 2);
+    await session.screenshot('panel-per-experiment');
+    await runSmall();
+    assert.equal(await tabs.count(), 2);
   });
 
   test('what is wrong with an experiment is marked, and said when it is run', async () => {

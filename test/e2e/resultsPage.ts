@@ -9,7 +9,7 @@ export async function openSample(session: Session): Promise<Frame> {
   await session.command('Crossover: Open Results');
   const rows = session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'GPT-2 and RWKV-7' });
   if (session.runFolders().length > 1) await rows.first().click();
-  return session.panel('GPT-2 and RWKV-7');
+  return session.panel(/^GPT-2 and RWKV-7$/);
 }
 
 /** Changes to a tab of the panel. */

@@ -83,7 +83,7 @@ after(async () => {
   await session?.screenshot('last').catch(() => undefined);
   cpSync(path.join(places.userData, 'logs'), path.join(artefacts, 'logs'), { recursive: true, force: true });
   await editor?.close();
-  rmSync(scratch, { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
 const folder = path.join(root, 'dist', 'test', 'e2e');

@@ -25,6 +25,16 @@ export interface Places {
   readonly leaks: string;
 }
 
+/** Whether a webview's document is in the open tab of its group: others are hidden a while before they are taken down. */
+async function isSeen(frame: Frame): Promise<boolean> {
+  try {
+    const webview = await frame.parentFrame()?.frameElement();
+    return (await webview?.isVisible()) === true;
+  } catch {
+    return false;
+  }
+}
+
 export class Session {
   private settings: Record<string, unknown>;
 
@@ -131,11 +141,11 @@ export class Session {
     await this.page.locator('.notification-toast').first().waitFor({ state: 'detached' });
   }
 
-  /** The document inside the results panel, once it shows the run of this title. */
+  /** The document inside the results panel that can be seen, once it shows the run of this title. */
   async panel(title: string | RegExp = /./): Promise<Frame> {
     return this.until(`the results panel of ${title}`, async () => {
       for (const frame of this.page.frames()) {
-        if (!frame.url().includes('fake.html')) continue;
+        if (!frame.url().includes('fake.html') || !(await isSeen(frame))) continue;
         const shown = await frame
           .locator('#root h1:visible', { hasText: title })
           .count()
