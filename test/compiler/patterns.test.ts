@@ -242,6 +242,34 @@ for (const kind of ['bool', 'additive'])
     assert.ok(!operations(nodes).includes('expand'));
   });
 
+void test('sdpa with a mask of positions and of data keeps only that of data, beside causal', () => {
+  const nodes = prepared((m) => {
+    const { g } = m;
+    const documents = g.input('documents', {
+      shape: [B, T],
+      data: Float64Array.from({ length: B * T }, (_, i) => (i % T) >> 1),
+    });
+    const [rows, columns] = [g.reshape(documents, [B, 1, T, 1]), g.reshape(documents, [B, 1, 1, T])];
+    const earlier = g.one('ge', [index(g, [1, 1, T, 1]), index(g, [1, 1, 1, T])]);
+    const near = g.one('lt', [
+      g.sub(index(g, [1, 1, T, 1]), index(g, [1, 1, 1, T])),
+      g.scalarLike(3, index(g, [T])),
+    ]);
+    const same = g.one('eq', [rows, columns]);
+    const mask = g.one('logical_and', [g.one('bitwise_and', [earlier, same]), near]);
+    const heads = (): ValueId => m.parameter(B, H, T, D);
+    return g.one('sdpa', [heads(), heads(), heads(), mask], { causal: false, scale: 0.5, window: 0 });
+  });
+  const node = find(nodes, 'sdpa');
+  assert.equal(node.attrs['causal'], true);
+  assert.equal(node.attrs['window'], 3);
+  assert.equal(node.inputs.length, 4);
+  assert.deepEqual(
+    operations(nodes).filter((op) => ['ge', 'lt', 'logical_and', 'bitwise_and'].includes(op)),
+    [],
+  );
+});
+
 void test('attention with dropout on its weights stays as written', () => {
   const g = new TestGraph();
   const [q, k, v] = [0, 1, 2].map(() => g.parameter(randomArray([B, H, T, D], generator(1)))) as [

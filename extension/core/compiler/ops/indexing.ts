@@ -1,6 +1,7 @@
 /** Reading and writing at computed positions. Indexes are i64; one out of range is an error, never wrapped. */
-import type { Attrs, TensorType } from '../graph.js';
-import { contiguousStrides, elementCount, range, show } from '../shapes.js';
+import type { GraphBuilder } from '../build.js';
+import type { Attrs, TensorType, ValueId } from '../graph.js';
+import { contiguousStrides, elementCount, isFloat, range, show } from '../shapes.js';
 import { array, positions } from './arrays.js';
 import { arity, declaredOne, dimOf, GraphError, type NdArray, type Row } from './operation.js';
 
@@ -73,6 +74,16 @@ const scattering = (add: boolean): Row => ({
   },
 });
 
+/** Rows [..., D] of a table [V, D]: `embedding`, which is for floats, or a gather of whole rows. */
+function rowsOf(b: GraphBuilder, table: ValueId, index: ValueId): ValueId {
+  if (isFloat(b.type(table).dtype)) return b.one('embedding', [table, index]);
+  const width = b.shape(table)[1]!;
+  const shape = b.shape(index);
+  const count = elementCount(shape);
+  const wide = b.expand(b.reshape(index, [count, 1]), [count, width]);
+  return b.reshape(b.one('gather', [table, wide], { dim: 0 }), [...shape, width]);
+}
+
 export const indexingRows: Record<string, Row> = {
   embedding: {
     infer: (inputs) => {
@@ -94,6 +105,7 @@ export const indexingRows: Record<string, Row> = {
           ),
       null,
     ],
+    decompose: (b, [table, index]) => (isFloat(b.type(table!).dtype) ? null : [rowsOf(b, table!, index!)]),
     bytes: ([, index], _attrs, [out]) => 8 * elementCount(out!.shape) + 8 * elementCount(index!.shape),
     evaluate: ([weight, index], _attrs, [out]) => {
       const [rows, width] = weight!.shape as [number, number];
@@ -134,16 +146,13 @@ export const indexingRows: Record<string, Row> = {
       const dim = dimOf(attrs, x.shape.length);
       return [{ dtype: x.dtype, shape: x.shape.map((n, i) => (i === dim ? index.shape[0]! : n)) }];
     },
-    /** An embedding with `dim` first. */
+    /** Rows of a table with `dim` first. */
     decompose: (b, [x, index], attrs, [out]) => {
       const shape = b.shape(x!);
       const dim = dimOf(attrs, shape.length);
       const order = [dim, ...range(0, shape.length).filter((d) => d !== dim)];
       const rest = order.slice(1).map((d) => shape[d]!);
-      const rows = b.one('embedding', [
-        b.reshape(b.permute(x!, order), [shape[dim]!, elementCount(rest)]),
-        index!,
-      ]);
+      const rows = rowsOf(b, b.reshape(b.permute(x!, order), [shape[dim]!, elementCount(rest)]), index!);
       const back = shape.map((_, i) => order.indexOf(i));
       return [b.permute(b.reshape(rows, [out!.shape[dim]!, ...rest]), back)];
     },

@@ -329,6 +329,16 @@ function maskOf(b: GraphBuilder, mask: ValueId, outer: Shape, scores: Shape): Va
   return b.reshape(wide, [elementCount(repeated), lead.at(-1)!, ...tail]);
 }
 
+/** A mask as given to `sdpa`; one of booleans that must all be true as its parts, each looked at by itself. */
+function givenMasks(b: GraphBuilder, contents: Contents, mask: ValueId): Mask[] {
+  const steps = contents.steps(mask);
+  if (b.type(mask).dtype !== 'bool') return [{ kind: 'add', value: mask, factor: 1, steps }];
+  const { op, inputs } = b.producer(mask);
+  if (steps === null && (op === 'logical_and' || op === 'bitwise_and'))
+    return inputs.flatMap((part) => givenMasks(b, contents, part));
+  return [{ kind: 'select', condition: mask, keep: true, fill: -Infinity, steps }];
+}
+
 /** An `sdpa` call as the model wrote it: a mask that proves causal becomes `causal`, repeated heads are undone. */
 export function simplifyAttention(
   b: GraphBuilder,
@@ -342,15 +352,16 @@ export function simplifyAttention(
   const heads = fewer ? [fewK, fewV] : [k, v];
   const plain = mask !== undefined && !flag(attrs, 'causal') && number(attrs, 'window', 0) === 0;
   if (plain) {
-    const steps = contents.steps(mask);
-    const given: Mask =
-      b.type(mask).dtype === 'bool'
-        ? { kind: 'select', condition: mask, keep: true, fill: -Infinity, steps }
-        : { kind: 'add', value: mask, factor: 1, steps };
+    const given = givenMasks(b, contents, mask);
+    const rankOf = (part: Mask): number =>
+      part.kind === 'multiply' ? 0 : b.shape(part.kind === 'select' ? part.condition : part.value).length;
     const [queries, keys] = [b.shape(q).at(-2)!, b.shape(k).at(-2)!];
-    const seen = steps && visibility(b, [given], queries, keys, () => b.shape(mask).length);
-    if (seen && seen.mask === null)
-      return b.one('sdpa', [q, ...heads], { ...attrs, causal: seen.causal, window: seen.window });
+    const known = given.some(({ steps }) => steps !== null);
+    const seen = known ? visibility(b, given, queries, keys, rankOf) : null;
+    if (seen && (seen.mask === null || seen.causal)) {
+      const rest = seen.mask === null ? [] : [seen.mask];
+      return b.one('sdpa', [q, ...heads, ...rest], { ...attrs, causal: seen.causal, window: seen.window });
+    }
   }
   return fewer ? b.one('sdpa', [q, ...heads, ...inputs.slice(3)], attrs) : null;
 }

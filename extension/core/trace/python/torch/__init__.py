@@ -11,6 +11,11 @@ from ._create import (
     arange, as_tensor, empty, empty_like, empty_strided, eye, from_numpy, full, full_like, legacy, linspace, logspace,
     meshgrid, ones, ones_like, scalar_tensor, tensor, tril_indices, triu_indices, zeros, zeros_like,
 )  # fmt: skip
+from ._cumulative import cummax, cummin
+from ._elementary import (
+    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan2, arctanh, asin, asinh, atanh, copysign, deg2rad, erfinv, heaviside,
+    isin, isneginf, isposinf, isreal, ldexp, logaddexp2, positive, rad2deg, signbit, sinc, xlogy,
+)  # fmt: skip
 from ._gather import gather, index_add, index_copy, index_select, scatter, scatter_add, take_along_dim
 from ._index import argwhere, index_put, masked_fill, masked_select, nonzero, unique
 from ._join import cat, clone, flip, hstack, repeat_interleave, roll, stack, tile, tril, triu, vstack
@@ -25,6 +30,15 @@ from ._ops import (
     logical_or, logical_xor, logit, lt, maximum, minimum, mul, nan_to_num, ne, neg, negative, not_equal, pow,
     reciprocal, relu, remainder, round, rsqrt, rsub, sgn, sigmoid, sign, sin, sinh, sqrt, square, sub, tan, tanh,
     true_divide, trunc, where,
+)  # fmt: skip
+from ._matrices import (
+    addbmm, addmv, addr, block_diag, cartesian_prod, cdist, combinations, corrcoef, cov, dist, inner, matrix_power, rot90,
+    triangular_solve,
+)  # fmt: skip
+from ._more_views import (
+    as_strided, asarray, atleast_1d, atleast_2d, atleast_3d, column_stack, diagflat, diagonal_scatter, dsplit, dstack, fliplr,
+    flipud, hsplit, index_fill, is_nonzero, is_same_size, is_signed, kthvalue, masked_scatter, msort, nanmean, quantile,
+    scatter_reduce, select_scatter, slice_scatter, split_with_sizes, take, unravel_index, unsafe_chunk, unsafe_split, vsplit,
 )  # fmt: skip
 from ._numpy_names import numpy_names as _numpy_names
 from ._pointwise import broadcast as _broadcast
@@ -86,8 +100,8 @@ def _legacy_type(kind):
     return Legacy
 
 
-FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor, LongTensor, IntTensor, BoolTensor, ByteTensor = (
-    _legacy_type(kind) for kind in (float32, float64, float16, bfloat16, int64, int32, _DTYPES["bool"], uint8)
+FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor, LongTensor, IntTensor, ShortTensor, CharTensor, BoolTensor, ByteTensor = (
+    _legacy_type(kind) for kind in (float32, float64, float16, bfloat16, int64, int32, int16, int8, _DTYPES["bool"], uint8)
 )
 
 
@@ -217,23 +231,36 @@ def _dynamo_disable(fn=None, **_kwargs):
     return fn if fn is not None else lambda function: function
 
 
-def quantile(*_args, **_kwargs):
-    raise _Unsupported("torch.quantile is not traced; use topk or sort")
-
-
 def typename(item):
     return f"torch.{type(item).__name__}"
 
 
 from . import _nn_names  # noqa: E402
-from . import amp, autograd, backends, compiler, cuda, distributed, fft, jit, library, linalg, mps, nn, ops, optim  # noqa: E402
+from . import _higher_order_ops, amp, autograd, backends, compiler, cuda, distributed, fft, func, jit  # noqa: E402
+from . import library, linalg, mps, nn, ops, optim  # noqa: E402
 from . import profiler, random, special, types, utils, xpu, _C, _dynamo, _inductor  # noqa: E402
 from .amp import autocast  # noqa: E402
 from .autograd.grad_mode import (  # noqa: E402
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
 )  # fmt: skip
-from ._nn_names import conv1d, dropout, embedding, group_norm, layer_norm, rms_norm, relu_  # noqa: E402
+from ._nn_names import *  # noqa: E402,F403
+from .func import vmap  # noqa: E402
 from ._ops import softplus as _softplus  # noqa: E402,F401
+
+
+def _written(name):
+    """The function that is a tensor's method which writes into it, as `torch.exp_`."""
+
+    def function(input, *args, **kwargs):
+        return getattr(input, name)(*args, **kwargs)
+
+    function.__name__ = name
+    return function
+
+
+for _name in "abs_ ceil_ clamp_ clamp_max_ clamp_min_ cos_ detach_ erf_ exp2_ exp_ expm1_ fill_ floor_ log1p_ log2_ log_ neg_ " \
+             "reciprocal_ round_ rsqrt_ sigmoid_ sin_ sqrt_ square_ tan_ tanh_ trunc_ zero_ index_put_".split():  # fmt: skip
+    globals()[_name] = _written(_name)
 
 
 def get_autocast_gpu_dtype():

@@ -2,7 +2,8 @@
 
 import builtins
 
-from . import _complex, _create, _gather, _index, _join, _linalg, _ops, _random, _reduce, _shape, _value, _views
+from . import _complex, _create, _cumulative, _elementary, _gather, _index, _join, _linalg, _matrices, _more_views, _ops
+from . import _random, _reduce, _shape, _value, _views
 from . import _types as T
 from ._numpy_names import numpy_names
 from ._pointwise import assign, cast_value, layout_of, put, result
@@ -118,6 +119,13 @@ _FROM = {
     "index_copy_",
     _index: "index_fill_ index_put index_put_ masked_fill masked_fill_ nonzero argwhere masked_select unique",
     _linalg: "matmul mm bmm mv dot addmm baddbmm outer ger cross trace adjoint",
+    _cumulative: "cummax cummin",
+    _elementary: "acos acosh arccos arccosh arcsin arcsinh arctan2 arctanh asin asinh atanh copysign deg2rad erfinv heaviside "
+    "isneginf isposinf isreal ldexp logaddexp2 positive rad2deg signbit sinc xlogy",
+    _matrices: "addbmm addmv addr cov corrcoef dist inner matrix_power rot90",
+    _more_views: "as_strided diagflat diagonal_scatter dsplit fill_diagonal_ hsplit index_fill is_nonzero is_same_size is_signed "
+    "kthvalue masked_scatter masked_scatter_ msort nanmean quantile scatter_reduce scatter_reduce_ select_scatter slice_scatter "
+    "split_with_sizes sum_to_size take vsplit",
     _create: "new_zeros new_ones new_empty new_full new_tensor",
     _random: "normal_ uniform_ random_ bernoulli_ exponential_",
     _value: "item tolist numpy equal allclose",
@@ -167,7 +175,9 @@ for _name in (
     "exp exp2 log log2 log1p expm1 sin cos tan tanh sigmoid sqrt rsqrt reciprocal erf neg sign square relu abs floor ceil "
     "round trunc nan_to_num logical_not add sub mul div true_divide floor_divide remainder fmod pow clamp clip clamp_min "
     "clamp_max lerp addcmul addcdiv eq ne lt le gt ge logical_and logical_or bitwise_and bitwise_or tril triu cumsum "
-    "cumprod addmm baddbmm"
+    "cumprod addmm baddbmm acos asin asinh atan atan2 atanh absolute bitwise_not bitwise_xor copysign divide erfinv fix "
+    "float_power frac greater greater_equal hypot less less_equal log10 logical_xor logit multiply negative not_equal sgn sinc "
+    "sinh cosh subtract xlogy"
 ).split():
     setattr(Tensor, _name + "_", _in_place(getattr(Tensor, _name)))
 

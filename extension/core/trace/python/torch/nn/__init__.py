@@ -5,6 +5,7 @@ from crossover_tracer.errors import UnsupportedName
 from . import attention, functional, init, parameter, utils
 from .modules import *  # noqa: F403
 from . import modules, parallel
+from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedParameter
 
 

@@ -1,5 +1,7 @@
 """torch.nn.functional."""
 
+import functools
+import inspect
 import math
 
 from crossover_tracer import recorder as R
@@ -10,7 +12,7 @@ from .. import _types as T
 from .._index import _embed
 from .._linalg import einsum, linear, matmul  # noqa: F401
 from .._ops import gelu, relu, sigmoid, silu, softplus, tanh  # noqa: F401
-from .._pointwise import broadcast, cast_value, result
+from .._pointwise import assign, broadcast, cast_value, result
 from .._reduce import log_softmax, softmax  # noqa: F401
 
 from .._types import Size
@@ -88,7 +90,6 @@ def _with_inplace(function):
 
 
 relu, silu = _with_inplace(relu), _with_inplace(silu)
-swish = silu
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
@@ -210,7 +211,7 @@ def pad(input, pad, mode="constant", value=None):
         raise ShapeError(f"Padding length should be less than or equal to two times the input dimension but got padding "
                          f"length {len(pad)} and input of dimension {len(input.shape)}")  # fmt: skip
     if mode != "constant":
-        raise Unsupported(f"F.pad with mode='{mode}' is not traced; use 'constant'")
+        return padded_from_inside(input, pad, mode)
     low, high = [0] * len(input.shape), [0] * len(input.shape)
     for position in range(len(pad) // 2):
         dim = len(input.shape) - 1 - position
@@ -454,6 +455,34 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     else:
         terms = _ops.where(target > 0, target * (_ops.log(_ops.clamp_min(target, 1e-45)) - input), 0.0)
     return terms.sum() / input.shape[0] if reduction == "batchmean" else _reduced(terms, reduction)
+
+
+from ._more_functions import *  # noqa: E402,F403
+from ._pooling import *  # noqa: E402,F403
+from ._pooling import padded_from_inside  # noqa: E402
+
+
+
+def _heeding_inplace(function):
+    """An activation whose `inplace` writes into its input, as PyTorch's does."""
+    names = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def activation(*args, **kwargs):
+        given = {**dict(zip(names, args)), **kwargs}
+        wanted, input = given.pop("inplace", False), given["input"]
+        found = function(**given)
+        return assign(input, found) if wanted and found is not input else found
+
+    return activation
+
+
+for _name in ("celu", "dropout", "elu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "relu6", "rrelu",
+              "selu", "silu", "threshold"):  # fmt: skip
+    globals()[_name] = _heeding_inplace(globals()[_name])
+for _name in ("celu", "elu", "hardtanh", "leaky_relu", "rrelu", "selu", "threshold"):
+    globals()[_name + "_"] = functools.partial(globals()[_name], inplace=True)
+swish = silu
 
 
 def __getattr__(name):

@@ -202,7 +202,7 @@ class BatchNorm1d(Module):
         return output
 
 
-BatchNorm2d = BatchNorm1d
+BatchNorm2d = SyncBatchNorm = BatchNorm1d
 
 
 class Conv1d(Module):
@@ -226,9 +226,11 @@ class Conv1d(Module):
 
     def forward(self, input):
         if self.padding_mode != "zeros":
-            from crossover_tracer.errors import Unsupported
-
-            raise Unsupported(f"Conv1d with padding_mode='{self.padding_mode}' is not traced; use 'zeros'")
+            reach = self.dilation[0] * (self.kernel_size[0] - 1)
+            same = {"same": (reach // 2, reach - reach // 2), "valid": (0, 0)}
+            sides = same[self.padding] if isinstance(self.padding, str) else self.padding * 2
+            padded = F.pad(input, sides, self.padding_mode)
+            return F.conv1d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
         return F.conv1d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -246,10 +248,6 @@ class Conv2d(_Unavailable):
 
 
 class Conv3d(Conv2d):
-    pass
-
-
-class ConvTranspose1d(Conv2d):
     pass
 
 

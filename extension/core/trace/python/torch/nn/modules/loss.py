@@ -91,4 +91,73 @@ class KLDivLoss(Module):
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-__all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "NLLLoss", "SmoothL1Loss"]
+class SoftMarginLoss(_Elementwise):
+    def forward(self, input, target):
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class _Margin(Module):
+    """A loss of two inputs and a target."""
+
+    default, function = 0.0, "margin_ranking_loss"
+
+    def __init__(self, margin=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__()
+        self.margin, self.reduction = self.default if margin is None else margin, reduction
+
+    def forward(self, *inputs):
+        return getattr(F, self.function)(*inputs, margin=self.margin, reduction=self.reduction)
+
+
+class MarginRankingLoss(_Margin):
+    pass
+
+
+class CosineEmbeddingLoss(_Margin):
+    function = "cosine_embedding_loss"
+
+
+class HingeEmbeddingLoss(_Margin):
+    default, function = 1.0, "hinge_embedding_loss"
+
+
+class TripletMarginLoss(Module):
+    def __init__(self, margin=1.0, p=2.0, eps=1e-06, swap=False, size_average=None, reduce=None, reduction="mean"):
+        super().__init__()
+        self.margin, self.p, self.eps, self.swap, self.reduction = margin, p, eps, swap, reduction
+
+    def forward(self, anchor, positive, negative):
+        return F.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap,
+                                     reduction=self.reduction)  # fmt: skip
+
+
+class GaussianNLLLoss(Module):
+    def __init__(self, *, full=False, eps=1e-06, reduction="mean"):
+        super().__init__()
+        self.full, self.eps, self.reduction = full, eps, reduction
+
+    def forward(self, input, target, var):
+        return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+
+
+class PoissonNLLLoss(Module):
+    def __init__(self, log_input=True, full=False, size_average=None, eps=1e-08, reduce=None, reduction="mean"):
+        super().__init__()
+        self.log_input, self.full, self.eps, self.reduction = log_input, full, eps, reduction
+
+    def forward(self, log_input, target):
+        return F.poisson_nll_loss(log_input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction)
+
+
+class MultiMarginLoss(Module):
+    def __init__(self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.p, self.margin, self.reduction = p, margin, reduction
+
+    def forward(self, input, target):
+        return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
+
+
+__all__ = [name for name, item in list(globals().items())
+           if isinstance(item, type) and issubclass(item, Module) and not name.startswith("_") and name != "Module"]  # fmt: skip

@@ -39,21 +39,31 @@ class RNNBase(Module):
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
                  bidirectional=False, proj_size=0, device=None, dtype=None):  # fmt: skip
         super().__init__()
-        if proj_size:
-            from crossover_tracer.errors import Unsupported
-
-            raise Unsupported(f"nn.{type(self).__name__} with proj_size is not traced; add an nn.Linear after it")
+        if proj_size and self.gates != 4:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError("proj_size has to be smaller than hidden_size" if proj_size > 0
+                             else "proj_size should be a positive integer or zero to disable projections")  # fmt: skip
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
-        self.batch_first, self.dropout, self.bidirectional, self.proj_size = batch_first, float(dropout), bidirectional, 0
+        self.batch_first, self.dropout, self.bidirectional, self.proj_size = batch_first, float(dropout), bidirectional, proj_size
+        width, rows = input_size, self.gates * hidden_size
         for layer in range(num_layers):
-            width = input_size if layer == 0 else hidden_size * (2 if bidirectional else 1)
             for suffix in self._suffixes(layer):
-                rows = self.gates * hidden_size
-                for name, shape in (("weight_ih", (rows, width)), ("weight_hh", (rows, hidden_size)),
-                                    ("bias_ih", (rows,)), ("bias_hh", (rows,))):  # fmt: skip
-                    if bias or name.startswith("weight"):
+                for name, shape in (("weight_ih", (rows, width)), ("weight_hh", (rows, self.output_size)),
+                                    ("bias_ih", (rows,)), ("bias_hh", (rows,)),
+                                    ("weight_hr", (proj_size, hidden_size))):  # fmt: skip
+                    if name in self._names():
                         setattr(self, name + suffix, Parameter(_create.empty(shape, device=device, dtype=dtype)))
+            width = self.output_size * (2 if bidirectional else 1)
         self.reset_parameters()
+
+    @property
+    def output_size(self):
+        return self.proj_size or self.hidden_size
+
+    def _names(self):
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if self.bias else ("weight_ih", "weight_hh")
+        return (*names, "weight_hr") if self.proj_size else names
 
     def _suffixes(self, layer):
         return (f"_l{layer}", f"_l{layer}_reverse") if self.bidirectional else (f"_l{layer}",)
@@ -68,8 +78,7 @@ class RNNBase(Module):
 
     @property
     def all_weights(self):
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if self.bias else ("weight_ih", "weight_hh")
-        return [[getattr(self, name + suffix) for name in names]
+        return [[getattr(self, name + suffix) for name in self._names()]
                 for layer in range(self.num_layers) for suffix in self._suffixes(layer)]  # fmt: skip
 
     def forward(self, input, hx=None):
@@ -135,11 +144,28 @@ class LSTM(RNNBase):
     gates, step = 4, staticmethod(_lstm_step)
 
     def _run(self, x, state, suffix, backwards):
+        if self.proj_size:
+            return self._run_projected(x, state, suffix, backwards)
         weight_x, weight_h = getattr(self, "weight_ih" + suffix), getattr(self, "weight_hh" + suffix)
         bias = getattr(self, "bias_ih" + suffix) + getattr(self, "bias_hh" + suffix) if self.bias else None
         gates = F.linear(x.transpose(0, 1), weight_x, bias)
         y, cell = _scans.lstm(gates.flip(1) if backwards else gates, weight_h, *(state or ()))
         return (y.flip(1) if backwards else y).transpose(0, 1), (y[:, -1], cell)
+
+
+    def _run_projected(self, x, state, suffix, backwards):
+        """Step by step, as what goes back into the gates is narrower than the cell: h = weight_hr (o tanh(c)), [B, P]."""
+        weight_x, weight_h, *biases, narrow = (getattr(self, name + suffix) for name in self._names())
+        gates = F.linear(x, weight_x, biases[0] + biases[1] if biases else None)
+        if state is None:
+            hidden, cell = (_create.zeros(x.shape[1], size, dtype=x.dtype) for size in (self.proj_size, self.hidden_size))
+        else:
+            hidden, cell = state
+        outputs = [None] * x.shape[0]
+        for time in reversed(range(x.shape[0])) if backwards else range(x.shape[0]):
+            wide, cell = _lstm_step(gates[time], F.linear(hidden, weight_h), (None, cell))
+            hidden = outputs[time] = F.linear(wide, narrow)
+        return _join.stack(outputs), (hidden, cell)
 
 
 class GRU(RNNBase):

@@ -1,6 +1,19 @@
-"""Padded sequences."""
+"""Padded sequences; packed ones are refused with a sentence."""
+
+from crossover_tracer.errors import Unsupported
 
 from ... import _join
+
+
+def pack_padded_sequence(*_args, **_kwargs):
+    raise Unsupported("packed sequences are not traced; give the layer the padded tensor")
+
+
+pack_sequence = pad_packed_sequence = pack_padded_sequence
+
+
+class PackedSequence:
+    """Never made."""
 
 
 def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="right"):
