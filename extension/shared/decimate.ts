@@ -101,6 +101,34 @@ export function columnExtremes(y: Float64Array, edges: Int32Array): Int32Array {
   return found.subarray(0, count);
 }
 
+/**
+ * Lowest and highest value that a line through points passes in every stretch, which begins where the line came from: the area a
+ * zigzag fills. NaN before the first point and after the last; a stretch without points between has the value of the one before.
+ * @param indexes of the points, as {@link columnExtremes} finds them in these stretches.
+ */
+export function columnSpans(
+  y: Float64Array,
+  edges: Int32Array,
+  indexes: Int32Array,
+): { readonly low: Float64Array; readonly high: Float64Array } {
+  const low = new Float64Array(Math.max(0, edges.length - 1));
+  const high = new Float64Array(low.length);
+  let last = NaN;
+  for (let stretch = 0, at = 0; stretch < low.length; stretch++) {
+    if (at === indexes.length) last = NaN;
+    let lowest = last;
+    let highest = last;
+    for (; at < indexes.length && indexes[at]! < edges[stretch + 1]!; at++) {
+      last = y[indexes[at]!]!;
+      if (!(lowest <= last)) lowest = last;
+      if (!(highest >= last)) highest = last;
+    }
+    low[stretch] = lowest;
+    high[stretch] = highest;
+  }
+  return { low, high };
+}
+
 /** Indexes of the points that draw the window of a curve: at most four per column, and one beyond each edge. */
 export function decimate(x: Float64Array, y: Float64Array, window: Window): Int32Array {
   return columnExtremes(y, columnEdges(x, window));

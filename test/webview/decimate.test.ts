@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../../extension/core/stats/random.js';
-import { decimate, lowerBound } from '../../extension/shared/decimate.js';
+import {
+  columnEdges,
+  columnExtremes,
+  columnSpans,
+  decimate,
+  lowerBound,
+} from '../../extension/shared/decimate.js';
 import { hoverPoints, visibleValues } from '../../webview/denseLines.js';
 import { extent } from '../../webview/extent.js';
 import { meanAndBand, movingAverage } from '../../webview/smoothing.js';
@@ -72,6 +78,29 @@ test('every column keeps its first, lowest, highest and last point, linear and l
           assert.ok(values.includes(value), `seed ${seed}, column ${column} of ${columns}, log ${log}`);
       }
     }
+});
+
+test('a zigzag fills, column by column, all its points and the way to the next ones', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { x, y } = curveOf(2000, seed);
+    // The line ends inside the window.
+    y.fill(NaN, 1500);
+    const end = y.findLastIndex((value) => !Number.isNaN(value));
+    const edges = columnEdges(x, { from: x[100]!, to: x[1900]!, log: false, columns: 150 });
+    const { low, high } = columnSpans(y, edges, columnExtremes(y, edges));
+    assert.equal(low.length, 152);
+    let before = NaN;
+    for (let stretch = 0; stretch < low.length; stretch++) {
+      const values = [...y.subarray(edges[stretch], edges[stretch + 1])].filter(
+        (value) => !Number.isNaN(value),
+      );
+      const ended = edges[stretch]! > end;
+      const reached = Number.isNaN(before) || ended ? values : [before, ...values];
+      assert.equal(low[stretch], reached.length === 0 ? NaN : Math.min(...reached));
+      assert.equal(high[stretch], reached.length === 0 ? NaN : Math.max(...reached));
+      before = values.at(-1) ?? before;
+    }
+  }
 });
 
 test('the points beside the window are kept, so that lines reach its edges; ends of a whole curve too', () => {
