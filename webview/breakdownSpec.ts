@@ -1,9 +1,9 @@
 /** Where a step's time, FLOPs and bytes go: by module tree and by line. Pure functions of the report. */
+import { modelLabels } from '../extension/shared/modelLabels.js';
 import type { BreakdownPhase, BreakdownQuantity, View } from '../extension/shared/protocol.js';
 import type { ByPhase, PartCost, Report, TimingPoint } from '../extension/shared/report.js';
 import { bytes, flops, milliseconds, percent } from '../extension/shared/units.js';
 import { number } from './columns.js';
-import { modelLabels } from './contextSpec.js';
 import { lineName } from './lineTable.js';
 import type { Column } from './table.js';
 

@@ -1,5 +1,6 @@
 /** What Timing and Decode share: metrics against context, crossovers, A/A controls, rows. Pure functions of the report. */
 import { foremost } from '../extension/shared/foremost.js';
+import { modelLabels } from '../extension/shared/modelLabels.js';
 import { sameRun } from '../extension/shared/overlayLabel.js';
 import type { Control, Crossover, Report } from '../extension/shared/report.js';
 import { aboutWithin, digits, integer, plusMinus } from '../extension/shared/units.js';
@@ -32,18 +33,6 @@ export interface ContextChart<T> {
   readonly caption: readonly string[];
   readonly logX: boolean;
   readonly logY: boolean;
-}
-
-/** Labels of models in the order of the report, then any that only measurements name. */
-export function modelLabels(report: Report): string[] {
-  const named = [
-    ...report.models.map(({ label }) => label),
-    ...report.timing.map(({ model }) => model),
-    ...report.decode.map(({ model }) => model),
-    ...report.loss.map(({ model }) => model),
-    ...report.evals.map(({ model }) => model),
-  ];
-  return [...new Set(named)];
 }
 
 /** Contexts that were measured, in rising order. */

@@ -1,9 +1,9 @@
 /** Scores of models side by side, and two models item by item: pure functions of the report. */
+import { modelLabels } from '../extension/shared/modelLabels.js';
 import { finalScores } from '../extension/shared/finalScores.js';
 import type { View } from '../extension/shared/protocol.js';
 import type { EvalItems, EvalScore, Report } from '../extension/shared/report.js';
 import { digits, integer, range } from '../extension/shared/units.js';
-import { modelLabels } from './contextSpec.js';
 import { scoreText } from './evalSpec.js';
 import { number } from './columns.js';
 import type { Column } from './table.js';

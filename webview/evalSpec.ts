@@ -1,4 +1,5 @@
 /** Evals in charts and tables: pure functions of the report. */
+import { modelLabels } from '../extension/shared/modelLabels.js';
 import type { View } from '../extension/shared/protocol.js';
 import type { EvalScore, Report } from '../extension/shared/report.js';
 import { digits, integer, range } from '../extension/shared/units.js';
@@ -6,7 +7,6 @@ import type { ChartSeries, ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
 import { number, optional } from './columns.js';
 import type { Column } from './table.js';
-import { modelLabels } from './contextSpec.js';
 
 const three = (value: number): string => digits(value, 3);
 /** Scores stand under each other: three decimals each. */

@@ -1,4 +1,5 @@
 /** Loss in charts and tables: pure functions of the report. */
+import { modelLabels } from '../extension/shared/modelLabels.js';
 import { curveKey, type LossColumns } from '../extension/shared/lossColumns.js';
 import type { LossAxis, LossSmoothing, LossUnit, View } from '../extension/shared/protocol.js';
 import type { Crossover, LossCurve, LossPoint, Report } from '../extension/shared/report.js';
@@ -8,7 +9,6 @@ import { conditions, trainingTokensPerStep } from './conditions.js';
 import { meanAndBand, movingAverage } from './smoothing.js';
 import { number, optional } from './columns.js';
 import type { Column } from './table.js';
-import { modelLabels } from './contextSpec.js';
 
 export const LOSS_LABELS: Readonly<Record<LossAxis, string>> = {
   tokens: 'Training tokens',

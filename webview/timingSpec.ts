@@ -1,11 +1,12 @@
 /** Timing in charts and tables: pure functions of the report. */
+import { modelLabels } from '../extension/shared/modelLabels.js';
 import type { TimingMetric, View } from '../extension/shared/protocol.js';
 import type { Estimate, Report, TimingPoint } from '../extension/shared/report.js';
 import { bytes, count, flops, integer, milliseconds, percent } from '../extension/shared/units.js';
 import type { BarSpec, ChartSpec } from './chartSpec.js';
 import { conditions } from './conditions.js';
 import { intervalMs, number, optional } from './columns.js';
-import { contextsOf, contextSpec, controlColumn, modelLabels, type Metric } from './contextSpec.js';
+import { contextsOf, contextSpec, controlColumn, type Metric } from './contextSpec.js';
 import type { Column } from './table.js';
 
 /** Tokens that a step reads. */

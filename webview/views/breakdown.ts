@@ -1,4 +1,5 @@
 /** Breakdown: where time, FLOPs, traffic and memory of a step go, by module tree and by line. */
+import { modelLabels } from '../../extension/shared/modelLabels.js';
 import {
   BREAKDOWN_PHASES,
   BREAKDOWN_QUANTITIES,
@@ -21,7 +22,6 @@ import {
   type Block,
   type Place,
 } from '../breakdownSpec.js';
-import { modelLabels } from '../contextSpec.js';
 import { changingSelect } from '../controls.js';
 import { element, fill } from '../dom.js';
 import { Icicle, isSelected } from '../icicle.js';

@@ -1,5 +1,6 @@
 /** Several runs as one report, with what makes them unlike said. Pure. */
 import path from 'node:path';
+import { modelLabels } from '../../shared/modelLabels.js';
 import { labelInRun } from '../../shared/overlayLabel.js';
 import type { Crossover, Environment, Report, RunStatus } from '../../shared/report.js';
 import { integer } from '../../shared/units.js';
@@ -114,7 +115,7 @@ function common<T>(values: readonly T[]): T | null {
 
 /** Crossovers of every pair, by the controls of their own runs; over losses only where the text was the same. */
 function crossoversOf(reports: readonly Report[]): Crossover[] {
-  const models = reports.flatMap((report, run) => labelsOf(report).map((label) => ({ label, run })));
+  const models = reports.flatMap((report, run) => modelLabels(report).map((label) => ({ label, run })));
   const pairs = models.flatMap((a, i) => models.slice(i + 1).map((b) => [a, b] as const));
   return pairs.flatMap(([a, b]) => {
     const [left, right] = [reports[a.run]!, reports[b.run]!];
@@ -154,15 +155,6 @@ function crossoversOf(reports: readonly Report[]): Crossover[] {
 /** Characters of the run in a label: those after the model's own. */
 function tagLength({ models }: Report, label: string): number {
   return models.some((model) => model.label === label) ? label.length - label.lastIndexOf(' · ') : 0;
-}
-
-function labelsOf(report: Report): string[] {
-  return [
-    ...new Set([
-      ...report.models.map(({ label }) => label),
-      ...[...report.timing, ...report.decode, ...report.loss].map(({ model }) => model),
-    ]),
-  ];
 }
 
 function sameText(left: Report, right: Report): boolean {
