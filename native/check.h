@@ -94,6 +94,7 @@ class Check {
   }
 
   void specific() const;
+  void fourier(std::size_t points, std::size_t bins, bool real) const;
   void probability() const;
   void constant() const;
   void matmul() const;

@@ -32,6 +32,7 @@ constexpr int kMaxRank = 8;
   X(weighted_attention) X(weighted_attention_grad) \
   X(wkv6) X(wkv6_grad) X(wkv7) X(wkv7_grad) X(wkv4) X(wkv4_grad) X(gla) X(gla_grad) \
   X(selective_scan) X(selective_scan_grad) X(short_conv) X(short_conv_grad) X(lstm) X(lstm_grad) \
+  X(fft) X(rfft) X(irfft) \
   X(embedding) X(embedding_grad) X(gather) X(scatter) \
   X(cumulate) X(arg_extreme) X(top_k) X(grad_norm) X(adamw) X(dropout) X(rng_seed) X(rng_normal) \
   X(rng_uniform) X(rng_trunc_normal) X(rng_orthogonal) X(rng_randint) X(rng_randperm) X(rng_bernoulli) \

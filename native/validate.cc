@@ -148,6 +148,12 @@ void Check::specific() const {
     case Opcode::lstm:
     case Opcode::lstm_grad:
       return sequence();
+    case Opcode::fft:
+      return flag(1), fourier(0, 2, false), allApart(2);
+    case Opcode::rfft:
+      return fourier(2, 0, true), allApart(2);
+    case Opcode::irfft:
+      return fourier(0, 1, true), allApart(1);
     case Opcode::embedding:
       return allApart(1);
     case Opcode::embedding_grad:
@@ -186,6 +192,15 @@ void Check::specific() const {
     case Opcode::count:
       return;
   }
+}
+
+/// Operands `points` and `bins` have at most as many as a transform of ints[0] points; a real one has half as
+/// many bins.
+void Check::fourier(std::size_t points, std::size_t bins, bool real) const {
+  const int64_t n = in_.ints[0];
+  need(n >= 1 && n <= kMostFftPoints, "needs 1 to 4194304 points");
+  need(at(points).shape[2] <= n, "has more points than its transform");
+  need(at(bins).shape[2] <= (real ? n / 2 + 1 : n), "has more bins than its transform");
 }
 
 void Check::probability() const {

@@ -331,6 +331,44 @@ struct LineArgs {
   int kind;        // cumulate: 0 sum, 1 product
 };
 
+/// Longest Fourier transform: the tables of its plan stay within a quarter of a gigabyte.
+constexpr int64_t kMostFftPoints = int64_t{1} << 22;
+
+/// Transforms over more points than these are taken apart into two shorter ones.
+constexpr int64_t kLongFft = 8192;
+
+/// One radix of a transform: `twiddles` per group, pairs (real, imaginary) for all outputs but the first;
+/// `roots` are exp(-2 pi i j / radix).
+struct FftStage {
+  int radix;
+  const float* twiddles;
+  const float* roots;
+};
+/// Transforms of n points by stages over `length` points: n, or with a chirp more than 2 n. A long one has
+/// two plans, of whose lengths `length` is the product, in place of stages.
+struct FftPlan {
+  int64_t n, length;
+  const FftStage* stages;
+  int stageCount;
+  const FftPlan *columns, *rows;
+  const float* turns;           // cos and sin of -2 pi k j / length [columns, 2, rows]
+  const float *chirp, *filter;  // pairs [n] and [length], or null
+};
+/// [outer, rows, points] with any strides.
+struct FftTensor {
+  float* data;
+  int64_t stride[3];
+};
+/// Transforms of plan->n points of which `in` are read (the others are zero) and `out` written; see fft.cc.
+struct FftArgs {
+  const FftPlan* plan;
+  int64_t outer, rows, in, out;
+  FftTensor outRe, outIm, inRe,
+      inIm;               // fft: inIm may have null data (zero); rfft, irfft: one of each is real
+  bool inverse;           // fft
+  float scale, interior;  // interior: rfft, irfft
+};
+
 struct FusedPlan;  // fused.h
 struct FusedArgs {
   const FusedPlan* plan;
@@ -360,6 +398,9 @@ struct FusedArgs {
   X(shortConvGrad, ShortConvArgs)                 \
   X(lstm, LstmArgs)                               \
   X(lstmGrad, LstmArgs)                           \
+  X(fft, FftArgs)                                 \
+  X(rfft, FftArgs)                                \
+  X(irfft, FftArgs)                               \
   X(gla, GlaArgs)                                 \
   X(glaGrad, GlaArgs)                             \
   X(norm, NormArgs)                               \

@@ -2,6 +2,7 @@
 import type { Attrs, Trace, ValueId } from '../../extension/core/compiler/graph.js';
 import type { NdArray } from '../../extension/core/compiler/ops/operation.js';
 import { isFloat } from '../../extension/core/compiler/shapes.js';
+import { fourierCases } from './fourierCases.js';
 import { generator, randomArray, TestGraph } from './graphs.js';
 
 type Build = (g: TestGraph, random: () => number) => readonly ValueId[];
@@ -466,3 +467,5 @@ check('a product from the left with a weight of another shape', (g, random) => {
   const weight = g.reshape(g.parameter(randomArray([5, 2, 4], random)), [5, 8]);
   return [g.matmul(weight, a)];
 });
+
+fourierCases(check, op);

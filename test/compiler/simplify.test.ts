@@ -51,6 +51,14 @@ const cases: Record<string, [(g: TestGraph) => ValueId, string[]]> = {
     (g) => g.narrow(g.cat([parameter(g, 2, 3), parameter(g, 2, 4), parameter(g, 2, 1)], 1), 1, 2, 5),
     ['slice', 'cat'],
   ],
+  'one part of a pair behind views': [
+    (g) => {
+      const pair = g.cat([parameter(g, 2, 3, 1), parameter(g, 2, 3, 1)], 2);
+      const seen = g.reshape(g.permute(pair, [1, 0, 2]), [3, 1, 2, 2]);
+      return g.slice(seen, [1, 0, 0, 1], [2, 1, 2, 1]);
+    },
+    ['permute', 'reshape', 'slice'],
+  ],
   'split and joined again': [
     (g) => {
       const x = parameter(g, 2, 7);

@@ -55,6 +55,8 @@ const scanInner = shared([8, 16384, 64], 1);
 const inner = [4, 4096, 1024];
 const narrow = [4, 4096, 64];
 const square = [8192, 8192];
+/** One number of each of many transforms. */
+const bin = [1, 2 ** 22, 1];
 const grid = shared([200_000, 200_000], 0);
 
 // prettier-ignore
@@ -76,6 +78,9 @@ const cases: readonly Case[] = [
   { op: 'short_conv_grad', operands: [[16, 16384, 1024], [1024, 8], null, null, shared([16, 16384, 1024], 1), null, shared([16, 16384, 1024], 1), [1024, 8], null] },
   { op: 'lstm', operands: [[64, 2048, 512], null, null, null, shared([64, 2048, 2048], 1), [2048, 512], null, null], ints: [0] },
   { op: 'lstm_grad', operands: [[32, 1024, 2048], null, null, shared([32, 1024, 512], 1), null, [2048, 512], [32, 1024, 2048], [32, 1024, 512], null], ints: [0] },
+  { op: 'fft', operands: [bin, bin, shared([1, 2 ** 22, 4096], 1), null], ints: [4096, 0], floats: [1] },
+  { op: 'rfft', operands: [bin, bin, shared([1, 2 ** 22, 4096], 1)], ints: [4096], floats: [1, 1] },
+  { op: 'irfft', operands: [bin, shared([1, 2 ** 22, 2049], 1), shared([1, 2 ** 22, 2049], 1)], ints: [4096], floats: [1, 1] },
   { op: 'fused', operands: [grid, grid], ints: [0, 1, 3, 1, 0, 0] },
   { op: 'rng_orthogonal', operands: [[4096, 4096]], floats: [1] },
 ];

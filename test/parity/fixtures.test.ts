@@ -9,6 +9,7 @@ import { findPython } from './python.js';
 const found = findPython();
 const models: Readonly<Record<string, string>> = {
   flexible: 'Flexible(V)',
+  fourier: 'Fourier(V)',
   mambas: 'Mambas(V)',
   packages: 'Packages(V)',
   recurrent: 'Recurrent(V)',

@@ -158,6 +158,31 @@ class CausalLM(PreTrainedModel, GenerationMixin):
     );
   });
 
+  it('have what spectral models ask of others: lengths, methods by their path, stochastic depth', async () => {
+    const imports = `
+import hydra
+from scipy import special, fft as lengths
+from scipy.fftpack import next_fast_len
+from torchvision.ops import StochasticDepth
+from torchvision import transforms
+assert [next_fast_len(n) for n in (1, 7, 97, 1021)] == [1, 8, 100, 1024]
+assert [lengths.next_fast_len(n) for n in (7, 11, 97, 1021)] == [7, 11, 98, 1024]
+assert hydra.utils.get_method("torch.nn.functional.gelu") is nn.functional.gelu
+small = hydra.utils.instantiate({"_target_": "torch.nn.Linear", "in_features": 8, "_name_": "small"}, out_features=2)
+assert small.weight.shape == (2, 8)`;
+    const kept = await trace(lm('        x = StochasticDepth(0.0, "row")(x)', imports));
+    assert.equal(count(kept, 'dropout'), 0);
+    const dropped = await trace(
+      lm('        x = x + StochasticDepth(0.5, mode="row")(torch.tanh(x))', imports),
+    );
+    const [drop] = dropped.forward.nodes.filter(({ op }) => op === 'dropout');
+    assert.deepEqual(dropped.forward.values[drop!.outputs[0]!]!.shape, [2, 1, 1]);
+    await assert.rejects(
+      trace(lm('        x = special.erf(x)', imports)),
+      /scipy\.special\.erf is not available/,
+    );
+  });
+
   it('leave the head its own weight where the configuration says so', async () => {
     const found = await trace(pretrained, 'CausalLM(Config(vocab_size=V, tie_word_embeddings=False))');
     assert.equal(found.state.length, 4);

@@ -192,6 +192,16 @@ const failures: readonly [line: string, code: TraceError['code'], message: RegEx
     'unsupported',
     /count dimensions from the right/,
   ],
+  [
+    'x = torch.fft.rfft(x).relu().real',
+    'unsupported',
+    /relu of complex tensors is not traced; write it with real/,
+  ],
+  [
+    'x = torch.softmax(torch.fft.fft(x), -1).real',
+    'unsupported',
+    /is not traced; write it with their \.real and/,
+  ],
   ['import nowhere', 'import', /No module named 'nowhere'/],
   ['assert x.shape[0] == 77, "bad batch"', 'python', /AssertionError: bad batch/],
   ['x = torch.zeros(10**8, 10**8)', 'size', /larger than a trace may hold/],

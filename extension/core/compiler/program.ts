@@ -163,6 +163,15 @@ export const OPCODES = [
   'lstm',
   /** (dgates, dh0?, dc0?, dy, dcell?, weight, active, cells, c0?). ints: bf16. */
   'lstm_grad',
+  /**
+   * (outRe, outIm [P, R, K], inRe [P, R, L], inIm?), any strides: the first K points of a transform of n points, of which the
+   * first L are given and the others zero; no inIm is zero. ints: n (1 to 2^22), inverse. floats: scale.
+   */
+  'fft',
+  /** (outRe, outIm [P, R, K], in [P, R, L]), any strides: the first K of n / 2 + 1 bins of real rows. ints: n. floats: scale, interior (factor of the bins but 0 and n / 2). */
+  'rfft',
+  /** (out [P, R, L], inRe, inIm [P, R, K]), any strides: the first L of n real points. ints: n. floats: scale, interior. */
+  'irfft',
   /** (out [N, D], weight [V, D], index i64 [N]). Out-of-range index stops the program with an error. */
   'embedding',
   /** (dweight [V, D], dout [N, D], index [N]). ints: accumulate (else dweight is zeroed first). Deterministic. */

@@ -47,6 +47,13 @@ def load_model_file(path):
     return module
 
 
+def pairs(tensor):
+    """A complex tensor as Crossover keeps it, with a last dimension of real and imaginary part."""
+    import torch
+
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
 def read_safetensors(path):
     import torch
 
@@ -72,7 +79,7 @@ def write_safetensors(path, tensors):
 
     header, offset, stored = {}, 0, []
     for name, tensor in tensors.items():
-        tensor = tensor.detach().to("cpu", torch.float32).contiguous()
+        tensor = pairs(tensor.detach()).to("cpu", torch.float32).contiguous()
         size = tensor.numel() * 4
         header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [offset, offset + size]}
         offset += size
@@ -175,7 +182,7 @@ def run(request):
     if request.get("weights"):
         with torch.no_grad():
             for name, tensor in read_safetensors(request["weights"]).items():
-                own[name].copy_(tensor)
+                pairs(own[name]).copy_(tensor)
     model.train(request.get("moduleMode") != "eval")
 
     idx = torch.tensor(request["idx"], dtype=torch.int64).view(B, T)

@@ -62,6 +62,10 @@ Call prepareCall(const Site& site) {
     case Opcode::lstm:
     case Opcode::lstm_grad:
       return prepareScan(site);
+    case Opcode::fft:
+    case Opcode::rfft:
+    case Opcode::irfft:
+      return prepareFourier(site);
     case Opcode::gather:
     case Opcode::scatter:
     case Opcode::cumulate:

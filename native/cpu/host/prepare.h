@@ -44,6 +44,7 @@ Call prepareFused(const Site& site);
 Call prepareRows(const Site& site);       // softmax, norms, cross entropy, embedding
 Call prepareSequence(const Site& site);   // attention, wkv
 Call prepareScan(const Site& site);       // wkv4, selective_scan, short_conv, lstm
+Call prepareFourier(const Site& site);    // fft, rfft, irfft
 Call prepareIndexing(const Site& site);   // gather, scatter, cumulate, arg_extreme, top_k
 Call prepareOptimizer(const Site& site);  // grad_norm, adamw
 Call prepareRandom(const Site& site);     // rng_*, dropout

@@ -229,6 +229,12 @@ function wkvGrad(kind: 'wkv6' | 'wkv7'): Run {
   };
 }
 
+const realTransform = ({ ints, floats }: Instruction): Attrs => ({
+  n: ints[0]!,
+  scale: floats[0]!,
+  interior: floats[1]!,
+});
+
 function draw(): never {
   throw new Error('The reference executor does not draw random numbers.');
 }
@@ -259,6 +265,10 @@ export const KERNELS: Readonly<Record<Exclude<Opcode, 'fused' | 'constant'>, Run
   wkv7: wkv('wkv7'),
   wkv7_grad: wkvGrad('wkv7'),
   ...SCAN_KERNELS,
+  fft: ([re, im, ...inputs], { ints, floats }) =>
+    reference('fft', [re!, im!], inputs, { n: ints[0]!, inverse: ints[1] === 1, scale: floats[0]! }),
+  rfft: ([re, im, x], instruction) => reference('rfft', [re!, im!], [x!], realTransform(instruction)),
+  irfft: ([x, re, im], instruction) => reference('irfft', [x!], [re!, im!], realTransform(instruction)),
   embedding: ([out, weight, index]) => reference('embedding', [out!], [weight!, index!], {}),
   embedding_grad: embeddingGrad,
   gather: ([out, x, index], { ints }) => reference('gather', [out!], [x!, index!], { dim: ints[0]! }),

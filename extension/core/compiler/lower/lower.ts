@@ -3,6 +3,7 @@ import { type Group, type Groups, fuse } from '../fuse.js';
 import type { Graph, ValueId } from '../graph.js';
 import { emitAssemble } from './assemble.js';
 import { emitGroup } from './emitGroup.js';
+import { FOURIER_RULES } from './fourier.js';
 import { INDEXING_RULES } from './indexing.js';
 import type { Buffer } from './kernel.js';
 import { Lowering, type Part } from './lowering.js';
@@ -20,6 +21,7 @@ const RULES: Readonly<Record<string, KernelRule>> = {
   linear: productRule,
   ...NEURAL_RULES,
   ...SCAN_RULES,
+  ...FOURIER_RULES,
   ...INDEXING_RULES,
   ...RANDOM_RULES,
 };

@@ -2,6 +2,7 @@
 import { attentionRows } from './attention.js';
 import { cachedAttentionRows } from './cachedAttention.js';
 import { convolutionRows } from './convolution.js';
+import { fourierRows } from './fourier.js';
 import { glaRows } from './gla.js';
 import { indexingRows } from './indexing.js';
 import { lstmRows } from './lstm.js';
@@ -37,6 +38,7 @@ const families = [
   selectiveScanRows,
   shortConvRows,
   lstmRows,
+  fourierRows,
   randomRows,
 ];
 

@@ -21,6 +21,13 @@ function take(b: GraphBuilder, x: ValueId, { starts, steps, sizes }: Region): Va
   return b.slice(x, starts, sizes, steps);
 }
 
+/** Whether views of a concatenation are at hand. */
+function isJoined(b: GraphBuilder, x: ValueId): boolean {
+  let node = b.producer(x);
+  while (['reshape', 'permute', 'expand', 'slice'].includes(node.op)) node = b.producer(node.inputs[0]!);
+  return node.op === 'cat';
+}
+
 const sliceOf: Partial<Record<string, (b: GraphBuilder, node: Node, region: Region) => ValueId | undefined>> =
   {
     slice: (b, node, { starts, steps, sizes }) => {
@@ -129,10 +136,35 @@ const sliceOf: Partial<Record<string, (b: GraphBuilder, node: Node, region: Regi
       const less = (whole[2]! - sizes[2]!) * number(attrs, 'stride', 1);
       return b.one('conv1d', node.inputs, { ...attrs, end: end - less });
     },
-    /** Channels last: the cut goes through to the convolution. */
+    /** One part of what was joined along the last dim, as the real part of a complex tensor is: seen before the reshape. */
+    reshape: (b, node, region) => {
+      const [x] = node.inputs as [ValueId];
+      const [before, after] = [b.shape(x), b.shape(node.outputs[0]!)];
+      const [from, last] = [before.length - 1, after.length - 1];
+      if (before.length === 0 || before[from] !== after[last] || region.sizes[last] === after[last])
+        return undefined;
+      if (!isJoined(b, x)) return undefined;
+      const only = <T>(shape: readonly T[], value: T, rest: (size: T) => T): T[] =>
+        shape.map((size, d) => (d === shape.length - 1 ? value : rest(size)));
+      const part = take(b, x, {
+        starts: only(before, region.starts[last]!, () => 0),
+        steps: only(before, region.steps[last]!, () => 1),
+        sizes: only(before, region.sizes[last]!, (size) => size),
+      });
+      const seen = b.reshape(
+        part,
+        only(after, region.sizes[last]!, (size) => size),
+      );
+      return take(b, seen, {
+        starts: region.starts.with(last, 0),
+        steps: region.steps.with(last, 1),
+        sizes: region.sizes,
+      });
+    },
+    /** Channels last: the cut goes through to the convolution, or to what was joined. */
     permute: (b, node, region) => {
       const [x] = node.inputs as [ValueId];
-      if (b.producer(x).op !== 'conv1d') return undefined;
+      if (b.producer(x).op !== 'conv1d' && !isJoined(b, x)) return undefined;
       const dims = integers(node.attrs, 'dims');
       const inner = (values: readonly number[]): number[] =>
         dims.reduce((moved, dim, i) => moved.with(dim, values[i]!), [...values]);

@@ -19,16 +19,16 @@ SHELLS = {
     "GPUtil", "IPython", "PIL", "absl", "accelerate", "aim", "aiohttp", "altair", "anthropic", "apex", "awq", "beartype", "bitsandbytes",
     "blobfile", "boto3", "botocore", "bs4", "cached_path", "chex", "click", "clearml", "colorama", "comet_ml", "composer", "cuda", "cupy", "cutlass", "cv2",
     "dacite", "datasets", "diffusers", "dotenv", "draccus", "evaluate", "fairseq", "fastapi", "fire", "flashinfer", "flask", "flax",
-    "fsspec", "ftfy", "galore_torch", "gin", "google", "gradio", "h5py", "habana_frameworks", "httpx", "huggingface_hub", "hydra",
+    "fsspec", "ftfy", "galore_torch", "gin", "google", "gradio", "h5py", "habana_frameworks", "httpx", "huggingface_hub",
     "intel_extension_for_pytorch", "ipdb", "jax", "jaxtyping", "jieba", "joblib", "jsonargparse", "jsonlines", "kernels",
     "librosa", "liger_kernel", "lightning_utilities", "lion_pytorch", "lm_eval", "lmdb", "loguru", "matplotlib", "megatron",
     "ml_collections", "mlflow", "msgpack", "neptune", "networkx", "ninja", "nltk", "numba", "nvidia", "omegaconf", "onnx",
     "onnxruntime", "openai", "optax", "optimum", "orbax", "orjson", "pandas", "peft", "pkg_resources", "plotly", "polars", "psutil",
     "pyarrow", "pydantic", "pynvml", "pyrallis", "pytest", "ray", "requests", "rich", "sacrebleu", "safetensors",
-    "schedulefree", "scipy", "seaborn", "sentence_transformers", "sentencepiece", "sglang", "simple_parsing", "sklearn",
+    "schedulefree", "seaborn", "sentence_transformers", "sentencepiece", "sglang", "simple_parsing", "sklearn",
     "soundfile", "spacy", "streamlit", "sympy", "tabulate", "tensorboard", "tensorboardX", "tensorflow", "tensorrt",
     "termcolor", "tiktoken", "tilelang", "timm", "tokenizers", "torch_npu", "torch_xla", "torchao", "torchaudio",
-    "torchdata", "torchinfo", "torchmetrics", "torchsummary", "torchtext", "torchtitan", "torchvision",
+    "torchdata", "torchinfo", "torchmetrics", "torchsummary", "torchtext", "torchtitan",
     "transformer_engine", "triton", "trl", "typeguard", "typer", "tyro", "unsloth", "vllm", "wandb", "yaml", "zstandard",
 }  # fmt: skip
 
@@ -139,8 +139,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 # Packages of ours that have only some of the real one's submodules.
 PARTIAL = {
-    "causal_conv1d", "deepspeed", "einops", "fairscale", "fla", "flash_attn", "lightning", "mamba_ssm", "pytorch_lightning",
-    "torch", "transformers", "xformers",
+    "causal_conv1d", "deepspeed", "einops", "fairscale", "fla", "flash_attn", "hydra", "lightning", "mamba_ssm",
+    "pytorch_lightning", "scipy", "torch", "torchvision", "transformers", "xformers",
 }  # fmt: skip
 
 # What is only there where a file has no other way, which would be the better known one.

@@ -6,7 +6,7 @@ from crossover_tracer.errors import Unsupported as _Unsupported
 from crossover_tracer.errors import UnsupportedName as _UnsupportedName
 
 from . import _methods  # noqa: F401
-from ._complex import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
+from ._complex import angle, complex, conj, imag, isreal, polar, real, view_as_complex, view_as_real
 from ._create import (
     arange, as_tensor, empty, empty_like, empty_strided, eye, from_numpy, full, full_like, legacy, linspace, logspace,
     meshgrid, ones, ones_like, scalar_tensor, tensor, tril_indices, triu_indices, zeros, zeros_like,
@@ -115,6 +115,13 @@ def is_floating_point(input):
 
 def is_complex(input):
     return input.is_complex()
+
+
+def resolve_conj(input):
+    return input
+
+
+resolve_neg, conj_physical = resolve_conj, conj
 
 
 def detach(input):

@@ -1,4 +1,8 @@
-"""Complex tensors as real values with a last dimension of size 2 (rotary embeddings written with `torch.polar`)."""
+"""Complex tensors as real values with a last dimension of size 2: what is computed with them is recorded of their real
+and imaginary parts. Gradients follow PyTorch's convention (dL/dre + i dL/dim), which is that of the pairs."""
+
+import cmath
+import math
 
 from crossover_tracer import recorder as R
 from crossover_tracer.errors import Unsupported
@@ -8,15 +12,26 @@ from ._tensor import Tensor, fresh, new_view, strides_of
 from ._types import Size
 
 
+def _title(kind):
+    return {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16"}.get(kind.name, kind.name)
+
+
 def polar(abs, angle):
     """abs * (cos angle + i sin angle)."""
     return complex(abs * angle.cos(), abs * angle.sin())
 
 
 def complex(real, imag):
-    """The complex tensor of two real ones of equal shape."""
+    """The complex tensor of two real ones."""
     from ._join import stack
+    from ._shape import broadcast_tensors
 
+    if real.dtype is not imag.dtype:
+        raise RuntimeError(
+            f"Expected object of scalar type {_title(real.dtype)} but got scalar type {_title(imag.dtype)} for second argument"
+        )
+    if real.shape != imag.shape:
+        real, imag = broadcast_tensors(real, imag)
     return view_as_complex(stack((real, imag), -1))
 
 
@@ -51,80 +66,203 @@ def imag(input):
     return view_as_real(input)[..., 1]
 
 
+def parts(input):
+    """Real and imaginary part of a tensor; the latter of a real one is zero."""
+    if input.dtype.category == 3:
+        return real(input), imag(input)
+    from ._create import zeros_like
+
+    return input, zeros_like(input)
+
+
+def mapped(function, input, *args, **kwargs):
+    """A function that treats both parts alike, such as one that moves elements or adds them up."""
+    return complex(function(real(input), *args, **kwargs), function(imag(input), *args, **kwargs))
+
+
 def conj(input):
     return complex(real(input), -imag(input)) if input.dtype.category == 3 else input
 
 
 def angle(input):
-    from ._ops import atan2
+    from ._ops import atan2, where
 
-    return atan2(imag(input), real(input))
+    if input.dtype.category == 3:
+        return atan2(imag(input), real(input))
+    input = input if input.dtype.category == 2 else input.to(T.default_dtype)
+    return where(input < 0, math.pi, where(input != input, input, 0.0))
+
+
+def isreal(input):
+    return imag(input) == 0 if input.dtype.category == 3 else input == input
 
 
 def values_as(source, kind):
     """Graph value of a tensor as a complex one."""
-    if source.dtype.category == 3:
-        return source._v()
-    return complex(source.to(kind.to_real()), source.to(kind.to_real()) * 0)._v()
+    return cast(source, kind)._v()
 
 
-def _parts(item):
+def _operand(item, kind):
+    """Real and imaginary part of an operand; what is None is zero."""
     if isinstance(item, Tensor):
-        return (real(item), imag(item)) if item.dtype.category == 3 else (item, None)
+        if item.dtype.category == 3:
+            item = cast(item, kind)
+            return real(item), imag(item)
+        return item.to(kind.to_real()), None
     if type(item).__name__ == "complex":
-        return item.real, item.imag
+        return item.real or None, item.imag or None
     return item, None
 
 
+def _mul(a, b):
+    return None if a is None or b is None else a * b
+
+
+def _add(a, b):
+    return a if b is None else b if a is None else a + b
+
+
+def _neg(a):
+    return None if a is None else -a
+
+
 def binary(op, a, b, kind):
-    """add, sub, mul, div of complex operands; a part that is None is zero."""
-    (ar, ai), (br, bi) = _parts(a), _parts(b)
-    if op == "mul":
-        if ai is None or bi is None:
-            scale, (re, im) = (ar, (br, bi)) if ai is None else (br, (ar, ai))
-            return complex(re * scale, im * scale)
-        return complex(ar * br - ai * bi, ar * bi + ai * br)
-    if op == "div" and bi is None:
-        return complex(ar / br, ai / br)
-    if op == "div":
-        norm = br * br + bi * bi
-        ai = ar * 0 if ai is None else ai
-        return complex((ar * br + ai * bi) / norm, (ai * br - ar * bi) / norm)
-    if op in ("add", "sub"):
-        sign = 1 if op == "add" else -1
-        re = ar + br if sign == 1 else ar - br
-        if bi is None:
-            im = ai + re * 0
-        elif ai is None:
-            im = bi * sign + re * 0
-        else:
-            im = ai + bi if sign == 1 else ai - bi
-        return complex(re, im)
-    raise Unsupported(f"{op} of complex tensors is not traced; write it with real and imaginary parts")
+    """add, sub, mul, div, pow, eq, ne of complex operands."""
+    if op not in _BINARY:
+        raise _not_traced(op)
+    x, y = _operand(a, kind), _operand(b, kind)
+    if op in ("eq", "ne"):
+        return _compared(op, x, y)
+    if op == "pow":
+        return _power(a, b, kind)
+    return _joined(*_BINARY[op](*x, *y), (a, b), kind)
+
+
+def _joined(re, im, operands, kind):
+    """The complex tensor of two parts; what is None is zero."""
+    from ._pointwise import broadcast
+    from ._create import zeros
+
+    shape = ()
+    for operand in operands:
+        shape = broadcast(shape, operand.shape) if isinstance(operand, Tensor) else shape
+    device = next(operand.device for operand in operands if isinstance(operand, Tensor))
+    made = []
+    for part in (re, im):
+        if not isinstance(part, Tensor):
+            part = zeros(shape, dtype=kind.to_real(), device=device) + (part or 0.0)
+        made.append(part if part.shape == shape else part.expand(shape))
+    return complex(*made)
+
+
+def _product(ar, ai, br, bi):
+    return _add(_mul(ar, br), _neg(_mul(ai, bi))), _add(_mul(ar, bi), _mul(ai, br))
+
+
+def _quotient(ar, ai, br, bi):
+    if bi is None:
+        br = 0.0 if br is None else br
+        return (None if part is None else part / br for part in (ar, ai))
+    norm = _add(_mul(br, br), bi * bi)
+    return (None if part is None else part / norm for part in _product(ar, ai, br, -bi))
+
+
+_BINARY = {
+    "add": lambda ar, ai, br, bi: (_add(ar, br), _add(ai, bi)),
+    "sub": lambda ar, ai, br, bi: (_add(ar, _neg(br)), _add(ai, _neg(bi))),
+    "mul": _product, "div": _quotient, "pow": None, "eq": None, "ne": None,
+}  # fmt: skip
+
+
+def _compared(op, x, y):
+    """Whether both parts are equal, or not."""
+    from ._ops import eq, logical_and, logical_not
+
+    equal = None
+    for a, b in zip(x, y):
+        a, b = (0.0 if part is None else part for part in (a, b))
+        same = eq(a, b) if isinstance(a, Tensor) else eq(b, a) if isinstance(b, Tensor) else None
+        equal = same if equal is None else equal if same is None else logical_and(equal, same)
+    return equal if op == "eq" else logical_not(equal)
+
+
+def _power(base, exponent, kind):
+    """base ** exponent as exp(exponent log base); small whole powers are products (see `_ops.pow`)."""
+    if not isinstance(base, Tensor):
+        factor = cmath.log(base)
+        return unary("exp", binary("mul", exponent, factor, kind))
+    return unary("exp", binary("mul", unary("log", cast(base, kind)), exponent, kind))
+
+
+def _magnitude(re, im):
+    """Its gradient at 0 is 0."""
+    from ._ops import where
+
+    squares = re * re + im * im
+    zero = squares == 0
+    return where(zero, 0.0, where(zero, 1.0, squares).sqrt())
+
+
+def _sqrt(re, im):
+    """The root with a real part >= 0."""
+    size, turn = _magnitude(re, im).sqrt(), im.atan2(re) * 0.5
+    return size * turn.cos(), size * turn.sin()
+
+
+_UNARY = {
+    "neg": lambda re, im: (-re, -im),
+    "exp": lambda re, im: (re.exp() * im.cos(), re.exp() * im.sin()),
+    "log": lambda re, im: (_magnitude(re, im).log(), im.atan2(re)),
+    "square": lambda re, im: (re * re - im * im, 2 * (re * im)),
+    "reciprocal": lambda re, im: _quotient(1.0, None, re, im),
+    "sqrt": _sqrt,
+    "rsqrt": lambda re, im: _quotient(1.0, None, *_sqrt(re, im)),
+    "sin": lambda re, im: (re.sin() * im.cosh(), re.cos() * im.sinh()),
+    "cos": lambda re, im: (re.cos() * im.cosh(), -re.sin() * im.sinh()),
+}
 
 
 def unary(op, input):
-    """neg, abs, exp, square of a complex tensor."""
+    """A pointwise function of a complex tensor; `abs` gives a real one."""
     re, im = real(input), imag(input)
-    if op == "neg":
-        return complex(-re, -im)
     if op == "abs":
-        return (re * re + im * im).sqrt()
-    if op == "exp":
-        return polar(re.exp(), im)
-    if op == "square":
-        return binary("mul", input, input, input.dtype)
-    raise Unsupported(f"{op} of complex tensors is not traced; write it with real and imaginary parts")
+        return _magnitude(re, im)
+    if op not in _UNARY:
+        raise _not_traced(op)
+    return complex(*_UNARY[op](re, im))
+
+
+def _not_traced(op):
+    return Unsupported(f"{op} of complex tensors is not traced; write it with real and imaginary parts")
+
+
+def matmul(a, b):
+    """The product of complex matrices, as products of their parts."""
+    from ._linalg import matmul as product
+
+    (ar, ai), (br, bi) = parts(a), parts(b)
+    return complex(product(ar, br) - product(ai, bi), product(ar, bi) + product(ai, br))
+
+
+def where(condition, input, other, kind):
+    """torch.where of operands of which one is complex."""
+    from ._create import full
+    from ._ops import where as choose
+
+    def as_tensor(item):
+        return cast(item, kind) if isinstance(item, Tensor) else full((), item, dtype=kind)
+
+    (ar, ai), (br, bi) = (parts(as_tensor(item)) for item in (input, other))
+    return complex(choose(condition, ar, br), choose(condition, ai, bi))
 
 
 def cast(input, kind):
-    """Complex to complex, or the real part."""
-    if kind.category == 3:
-        if input.dtype.category == 3:
-            if input.dtype is kind:
-                return input
-            value = R.current.emit("cast", (input._v(),), (), T.code_of(kind.to_real()), (*input.shape, 2))
-            return fresh(value, kind, input.shape, input.device, input.requires_grad)
-        part = input.to(kind.to_real())
-        return complex(part, part * 0)
-    return real(input).to(kind)
+    """Complex to complex, real to complex, or the real part."""
+    if kind.category != 3:
+        return real(input).to(kind)
+    if input.dtype is kind:
+        return input
+    if input.dtype.category == 3:
+        value = R.current.emit("cast", (input._v(),), (), T.code_of(kind.to_real()), (*input.shape, 2))
+        return fresh(value, kind, input.shape, input.device, input.requires_grad)
+    return complex(*parts(input.to(kind.to_real())))

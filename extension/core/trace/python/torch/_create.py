@@ -12,7 +12,11 @@ from ._types import Size
 
 
 def _new(value, kind, shape, device, requires_grad):
-    tensor = fresh(value, kind, shape, T.as_device(device))
+    return _marked(fresh(value, kind, shape, T.as_device(device)), requires_grad)
+
+
+def _marked(tensor, requires_grad):
+    """The tensor as a leaf, where it requires a gradient."""
     if requires_grad:
         tensor._leaf = True
         tensor.requires_grad = True
@@ -25,10 +29,11 @@ def _filled(shape, number, kind, device=None, requires_grad=False):
     if kind.category == 3:
         from ._complex import view_as_complex
 
-        real = _filled((*shape, 2), 0.0, kind.to_real(), device)
-        if number:
-            real[..., 0] = number
-        return view_as_complex(real)
+        pair = _filled((*shape, 2), 0.0, kind.to_real(), device)
+        for place, part in enumerate((number.real, number.imag)):
+            if part:
+                pair[..., place] = part
+        return _marked(view_as_complex(pair), requires_grad)
     number = float(number) if kind.category == 2 else bool(number) if kind.category == 0 else int(number)
     return _new(R.current.full(number, T.code_of(kind), shape), kind, shape, device, requires_grad)
 
@@ -123,6 +128,8 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
     if dtype is None:
         dtype = T.default_dtype if any(isinstance(x, float) for x in (start, end, step)) else T.int64
     kind = T.as_dtype(dtype)
+    if kind.category == 3:
+        raise NotImplementedError(f'"arange_cpu" not implemented for \'{"ComplexFloat" if kind is T.complex64 else "ComplexDouble"}\'')
     if step == 0:
         raise RuntimeError("step must be nonzero")
     count = math.ceil((end - start) / step)
@@ -137,6 +144,8 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
 def linspace(start, end, steps, *, out=None, dtype=None, device=None, requires_grad=False, **_):
     """Both halves count from their own end, as PyTorch's kernel does."""
     kind = _kind(dtype)
+    if kind.category == 3:
+        return linspace(start, end, steps, dtype=kind.to_real(), device=device).to(kind)
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     code = T.code_of(kind)
     rounded = make_array(code, (start, end))
@@ -158,11 +167,7 @@ def eye(n, m=None, *, out=None, dtype=None, device=None, requires_grad=False, **
     m = n if m is None else m
     kind = _kind(dtype)
     rows, columns = arange(n, device=device).unsqueeze(1), arange(m, device=device)
-    result = (rows == columns).to(kind)
-    if requires_grad:
-        result._leaf = True
-        result.requires_grad = True
-    return result
+    return _marked((rows == columns).to(kind), requires_grad)
 
 
 def tril_indices(row, col, offset=0, *, dtype=T.int64, device=None, **_):
@@ -190,6 +195,11 @@ def meshgrid(*tensors, indexing="ij"):
 def from_numbers(values, kind, shape=None, device=None):
     """A tensor of known elements, given flat."""
     shape = Size((len(values),) if shape is None else shape)
+    if kind.category == 3:
+        from ._complex import view_as_complex
+
+        pairs = [part for number in values for part in (number.real, number.imag)]
+        return view_as_complex(from_numbers(pairs, kind.to_real(), (*shape, 2), device))
     return from_array(make_array(T.code_of(kind), values), kind, shape, T.as_device(device))
 
 
@@ -214,10 +224,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         else:
             kind = _inferred(flat) if dtype is None else T.as_dtype(dtype)
             result = from_numbers(flat, kind, shape, device)
-    if requires_grad:
-        result._leaf = True
-        result.requires_grad = True
-    return result
+    return _marked(result, requires_grad)
 
 
 def as_tensor(data, dtype=None, device=None):
@@ -261,7 +268,7 @@ def _flatten(data, shape, flat):
         for part in data:
             found |= _flatten(part, shape[1:], flat)
         return found
-    if not isinstance(data, (int, float)):
+    if not isinstance(data, (int, float, complex)):
         if not hasattr(data, "__float__"):
             raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
         data = float(data)
@@ -270,6 +277,8 @@ def _flatten(data, shape, flat):
 
 
 def _inferred(flat):
+    if any(isinstance(x, complex) for x in flat):
+        return T.default_dtype.to_complex()
     if any(isinstance(x, float) for x in flat) or not flat:
         return T.default_dtype
     return T.bool_ if all(isinstance(x, bool) for x in flat) else T.int64

@@ -4,6 +4,7 @@ from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError, ShapeIndexError
 
 from . import _types as T
+from ._complex import complex, mapped, parts
 from ._pointwise import assign, broadcast, result
 from ._tensor import Tensor, check_dim
 from ._types import Size
@@ -15,6 +16,8 @@ def index_select(input, dim, index):
     if len(index.shape) > 1:
         raise ShapeIndexError("index_select(): Index is supposed to be a vector")
     index = reshape(index, -1)
+    if input.dtype.category == 3:
+        return mapped(index_select, input, dim, index)
     shape = Size((*input.shape[:dim], index.shape[0], *input.shape[dim + 1 :]))
     value = R.current.emit("index_select", (input._v(), index._v()), ("dim", dim), T.code_of(input.dtype), tuple(shape))
     return result(value, input.dtype, shape, (input, index))
@@ -30,6 +33,8 @@ def gather(input, dim, index, *, sparse_grad=False):
                 f"Size does not match at dimension {axis} expected index {list(index.shape)} to be no larger than self "
                 f"{list(input.shape)} apart from dimension {dim}"
             )
+    if input.dtype.category == 3:
+        return mapped(gather, input, dim, index)
     sizes = [size if axis == dim else index.shape[axis] for axis, size in enumerate(input.shape)]
     base = sliced(input, [0] * len(sizes), [1] * len(sizes), sizes)
     value = R.current.emit("gather", (base._v(), index._v()), ("dim", dim), T.code_of(input.dtype), tuple(index.shape))
@@ -53,6 +58,9 @@ def _scatter(op, input, dim, index, source):
     """New tensor: `input` with `source` put (or added) at `index`; index and source of one shape."""
     if index.shape != source.shape:
         source = sliced(source, [0] * len(index.shape), [1] * len(index.shape), index.shape)
+    if input.dtype.category == 3:
+        real, imag = (_scatter(op, a, dim, index, b) for a, b in zip(parts(input), parts(source)))
+        return complex(real, imag)
     inputs = (input._v(), index._v(), source._v())
     value = R.current.emit(op, inputs, ("dim", dim), T.code_of(input.dtype), tuple(input.shape))
     return result(value, input.dtype, input.shape, (input, source))

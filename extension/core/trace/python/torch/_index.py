@@ -7,6 +7,7 @@ from crossover_tracer import recorder as R
 from crossover_tracer.errors import DataDependent, ShapeError, ShapeIndexError
 
 from . import _types as T
+from ._complex import mapped
 from ._create import from_numbers
 from ._gather import _scatter, index_select
 from ._pointwise import assign, binary, broadcast, put, result
@@ -312,6 +313,8 @@ def _fresh_shape(input, shape):
 
 def _embed(weight, index):
     """weight [V, D] at index [...]: [..., D]."""
+    if weight.dtype.category == 3:
+        return mapped(_embed, weight, index)
     shape = Size((*index.shape, weight.shape[1]))
     value = R.current.emit("embedding", (weight._v(), index._v()), (), T.code_of(weight.dtype), tuple(shape))
     return result(value, weight.dtype, shape, (weight, index))

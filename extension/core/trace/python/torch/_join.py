@@ -6,10 +6,11 @@ from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError
 
 from . import _types as T
+from ._complex import mapped
 from ._gather import index_select
 from ._pointwise import cast_value, result
 from ._shape import narrow, unsqueeze
-from ._tensor import Tensor, as_int, check_dim, check_dims, sizes_from, value_shape
+from ._tensor import Tensor, as_int, check_dim, check_dims, sizes_from
 from ._types import Size
 from ._views import expand, reshape, sliced
 
@@ -35,9 +36,10 @@ def cat(tensors, dim=0):
         total += tensor.shape[dim]
     shape = Size((*first.shape[:dim], total, *first.shape[dim + 1 :]))
     if kind.category == 3:
-        from ._complex import view_as_complex, view_as_real
+        from ._complex import cast, complex, parts
 
-        return view_as_complex(cat([view_as_real(tensor) for tensor in kept], dim))
+        both = [parts(cast(tensor, kind)) for tensor in kept]
+        return complex(cat([re for re, _ in both], dim), cat([im for _, im in both], dim))
     values = tuple(cast_value(tensor, kind) for tensor in kept)
     value = R.current.emit("cat", values, ("dim", dim), T.code_of(kind), tuple(shape))
     return result(value, kind, shape, kept)
@@ -128,8 +130,10 @@ def contiguous(input, memory_format=None):
     return input if input.is_contiguous() else clone(input, memory_format=T.contiguous_format)
 
 
-def flip(input, *dims):
-    dims = check_dims(sizes_from(dims), len(input.shape))
+def flip(input, *sizes, dims=None):
+    dims = check_dims(sizes_from(sizes if dims is None else (dims,)), len(input.shape))
+    if input.dtype.category == 3:
+        return mapped(flip, input, dims)
     shape = input.shape
     starts = tuple(size - 1 if dim in dims else 0 for dim, size in enumerate(shape))
     steps = tuple(-1 if dim in dims else 1 for dim in range(len(shape)))
@@ -159,6 +163,8 @@ def padded(input, low, high, value=0.0):
     low, high = tuple(max(0, amount) for amount in low), tuple(max(0, amount) for amount in high)
     if not any(low) and not any(high):
         return clone(input)
+    if input.dtype.category == 3:
+        return mapped(padded, input, low, high, value)
     shape = Size(size + a + b for size, a, b in zip(sizes, low, high))
     if isinstance(value, float) and not math.isfinite(value):
         value = "nan" if value != value else ("inf" if value > 0 else "-inf")
@@ -177,5 +183,7 @@ def triu(input, diagonal=0):
 def _triangle(op, input, diagonal):
     if len(input.shape) < 2:
         raise ShapeError(f"{op}: input tensor must have at least 2 dimensions")
-    value = R.current.emit(op, (input._v(),), ("diagonal", as_int(diagonal)), T.code_of(input.dtype), value_shape(input))
+    if input.dtype.category == 3:
+        return mapped(lambda part: _triangle(op, part, diagonal), input)
+    value = R.current.emit(op, (input._v(),), ("diagonal", as_int(diagonal)), T.code_of(input.dtype), tuple(input.shape))
     return result(value, input.dtype, input.shape, (input,))

@@ -6,6 +6,7 @@ from crossover_tracer import recorder as R
 from crossover_tracer.errors import ShapeError, Unsupported
 
 from . import _types as T
+from ._complex import conj
 from ._ops import add, mul
 from ._pointwise import broadcast, result
 from ._reduce import sum as reduce_sum
@@ -23,7 +24,9 @@ def matmul(input, other, *, out=None):
             f"expected m1 and m2 to have the same dtype, but got: {_title(a.dtype)} != {_title(b.dtype)}"
         )
     if a.dtype.category == 3:
-        raise Unsupported("products of complex matrices are not traced; write them with real and imaginary parts")
+        from ._complex import matmul as complex_matmul
+
+        return complex_matmul(a, b)
     if not a.shape or not b.shape:
         raise ShapeError("both arguments to matmul need to be at least 1D, but they are "
                          f"{len(a.shape)}D and {len(b.shape)}D")  # fmt: skip
@@ -110,8 +113,8 @@ def linear(input, weight, bias=None):
         input, weight, bias = cast_for_product(input, weight, bias)
         if input.dtype is not weight.dtype:
             raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {_name(input.dtype)} and {_name(weight.dtype)}")
-    if len(weight.shape) == 1:
-        product = matmul(input, weight)
+    if len(weight.shape) == 1 or weight.dtype.category == 3:
+        product = matmul(input, weight if len(weight.shape) == 1 else transpose(weight, 0, 1))
         return product if bias is None else add(product, bias)
     if bias is not None and bias.shape != (weight.shape[0],):
         raise ShapeError(f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size "
@@ -273,4 +276,4 @@ def trace(input):
 
 
 def adjoint(input):
-    return transpose(input, -2, -1)
+    return conj(transpose(input, -2, -1))

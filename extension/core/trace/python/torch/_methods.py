@@ -60,6 +60,7 @@ def _caster(kind):
 for _name, _kind in {
     "float": T.float32, "double": T.float64, "half": T.float16, "bfloat16": T.bfloat16, "long": T.int64,
     "int": T.int32, "short": T.int16, "char": T.int8, "byte": T.uint8, "bool": T.bool_, "cfloat": T.complex64,
+    "cdouble": T.complex128,
 }.items():  # fmt: skip
     setattr(Tensor, _name, _caster(_kind))
 
@@ -98,7 +99,7 @@ def _itself(self, *_args, **_kwargs):
     return self
 
 
-Tensor.pin_memory = Tensor.share_memory_ = Tensor.coalesce = Tensor.resolve_conj = Tensor.__pos__ = _itself
+Tensor.pin_memory = Tensor.share_memory_ = Tensor.coalesce = Tensor.resolve_conj = Tensor.resolve_neg = Tensor.__pos__ = _itself
 
 
 # Functions that are methods under the same name
@@ -129,7 +130,7 @@ _FROM = {
     _create: "new_zeros new_ones new_empty new_full new_tensor",
     _random: "normal_ uniform_ random_ bernoulli_ exponential_",
     _value: "item tolist numpy equal allclose",
-    _complex: "conj angle",
+    _complex: "conj angle isreal",
 }
 for _module, _names in _FROM.items():
     for _name in _names.split():
@@ -149,8 +150,13 @@ Tensor.detach = detached
 Tensor.fliplr = lambda self: _join.flip(self, 1)
 Tensor.flipud = lambda self: _join.flip(self, 0)
 Tensor.T = property(lambda self: _views.permute(self, tuple(range(len(self.shape) - 1, -1, -1))))
-Tensor.mT = Tensor.mH = property(lambda self: _shape.transpose(self, -2, -1))
-Tensor.real, Tensor.imag = property(_complex.real), property(_complex.imag)
+Tensor.mT = property(lambda self: _shape.transpose(self, -2, -1))
+Tensor.mH = property(_linalg.adjoint)
+Tensor.H = property(lambda self: _complex.conj(_shape.t(self)))
+Tensor.real = property(_complex.real, lambda self, value: copy_(_complex.real(self), value))
+Tensor.imag = property(_complex.imag, lambda self, value: copy_(_complex.imag(self), value))
+Tensor.conj_physical = _complex.conj
+Tensor.is_conj = Tensor.is_neg = lambda self: False
 
 
 def detach_(self):

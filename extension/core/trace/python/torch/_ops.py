@@ -361,7 +361,9 @@ def where(condition, input=None, other=None):
     same = isinstance(input, Tensor) and isinstance(other, Tensor) and input.dtype is other.dtype
     kind = input.dtype if same else result_type(input, other)
     if kind.category == 3:
-        raise Unsupported("where on complex tensors is not traced; write it with real and imaginary parts")
+        from ._complex import where as complex_where
+
+        return complex_where(condition, input, other, kind)
     tensors = [x for x in (condition, input, other) if isinstance(x, Tensor)]
     shape = condition.shape
     for tensor in tensors[1:]:

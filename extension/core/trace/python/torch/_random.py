@@ -6,7 +6,8 @@ from crossover_tracer import recorder as R
 from crossover_tracer.errors import Unsupported
 
 from . import _types as T
-from ._create import _filled, _kind
+from ._complex import view_as_real
+from ._create import _filled, _kind, _marked
 from ._tensor import sizes_from, strides_of
 
 
@@ -170,11 +171,18 @@ def _number(x):
 def normal_(input, mean=0.0, std=1.0, *, generator=None):
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    if input.dtype.category == 3:
+        # both parts, each with half of the variance
+        normal_(view_as_real(input), mean, _number(std) / math.sqrt(2), generator=generator)
+        return input
     return fill(input, "rng.normal", ("mean", _number(mean), "std", _number(std)), generator)
 
 
 def uniform_(input, a=0.0, b=1.0, *, generator=None, **named):
     low, high = named.get("from", a), named.get("to", b)
+    if input.dtype.category == 3:
+        uniform_(view_as_real(input), low, high, generator=generator)
+        return input
     return fill(input, "rng.uniform", ("low", _number(low), "high", _number(high)), generator)
 
 
@@ -217,13 +225,6 @@ def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
 def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, **sized):
     result = uniform_(_filled(sizes_from(size or (sized["size"],)), 0, _kind(dtype), device), generator=generator)
     return _marked(result, requires_grad)
-
-
-def _marked(tensor, requires_grad):
-    if requires_grad:
-        tensor._leaf = True
-        tensor.requires_grad = True
-    return tensor
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False, **_):

@@ -30,10 +30,12 @@ def _reduce(op, input, dim, keepdim, kind):
     dims = check_dims(dim, len(input.shape))
     shape = reduced_shape(input.shape, dims, keepdim)
     if kind.category == 3:
-        from ._complex import view_as_complex, view_as_real
+        from ._complex import cast, mapped
 
-        dims = dims or ()
-        return view_as_complex(_reduce(op, view_as_real(input), dims, keepdim, kind.to_real()))
+        if op not in ("sum", "mean"):
+            raise Unsupported(f"{op} of complex tensors is not traced; write it with real and imaginary parts")
+        input = cast(input, kind)
+        return mapped(lambda part: _reduce(op, part, dims, keepdim, kind.to_real()), input)
     value = cast_value(input, kind)
     if input.shape:
         value = R.current.emit(op, (value,), ("dims", dims, "keepdim", bool(keepdim)), T.code_of(kind), tuple(shape))
@@ -135,7 +137,8 @@ def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     dims = check_dims(dim, len(input.shape))
     count = math.prod(input.shape[d] for d in dims)
     centered = O.sub(input, mean(input, dims, True))
-    return O.div(sum(O.square(centered), dims, keepdim), builtin_max(count - correction, 0))
+    squares = O.square(O.abs(centered) if input.dtype.category == 3 else centered)
+    return O.div(sum(squares, dims, keepdim), builtin_max(count - correction, 0))
 
 
 def builtin_max(a, b):
@@ -156,6 +159,8 @@ def std_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
 
 def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     input = input if dtype is None else input.to(dtype)
+    if input.dtype.category == 3:
+        input = O.abs(input)
     if p in ("fro", None, 2, 2.0):
         return O.sqrt(sum(O.square(input), dim, keepdim))
     if p in (1, 1.0):
@@ -203,6 +208,10 @@ def logcumsumexp(input, dim):
 def _scan(op, input, dim, dtype):
     kind = T.as_dtype(dtype) if dtype is not None else input.dtype if input.dtype.category >= 2 else T.int64
     dim = check_dim(dim, len(input.shape))
+    if kind.category == 3 and op == "cumsum":
+        from ._complex import cast, mapped
+
+        return mapped(cumsum, cast(input, kind), dim)
     value = cast_value(input, kind)
     if input.shape:
         value = R.current.emit(op, (value,), ("dim", dim), T.code_of(kind), tuple(input.shape))

@@ -99,6 +99,8 @@ def as_dtype(kind):
 def code_of(kind):
     """The graph's name of a dtype."""
     if kind.code is None:
+        if kind.category == 3:
+            raise Unsupported(f"this operation on tensors of {kind!r} is not traced; write it with their .real and .imag")
         raise Unsupported(f"tensors of {kind!r} cannot be traced; use one of the common dtypes")
     return kind.code
 
