@@ -78,6 +78,14 @@ describe('flex_attention', () => {
     assert.ok(!nodes.some(({ op }) => op === 'softmax'));
   });
 
+  it('takes what a score_mod sums over further dimensions', async () => {
+    const nodes = await attending(
+      'y = flex_attention(q, k, v, lambda s, b, h, i, j: s + (q[b, h, i] * k[b, h, j]).sum(-1))',
+      'assert y.shape == (B, 2, T, 4)',
+    );
+    assert.ok(nodes.some(({ op }) => op === 'sum'));
+  });
+
   it('hides the blocks that a mask of blocks does not list, and shows the full ones whatever the mask says', async () => {
     const nodes = await attending(
       'one, none = torch.tensor([[[1, 2]]]), torch.tensor([[[[0, 1], [1, 0]]]])',
@@ -104,6 +112,10 @@ describe('flex_attention', () => {
     await refused(
       'y = flex_attention(q, k, v, block_mask=create_block_mask(causal, None, None, 9, 9))',
       /q_len=16 and kv_len=16; create a block mask of these lengths/,
+    );
+    await refused(
+      'y = flex_attention(q, k, v, lambda s, b, h, i, j: s + (q[b, h, i] * k[b, h, j]).sum())',
+      /takes `sum` of its scores or indices is not traced; compute each element from its own b, h, q_idx and kv_idx/,
     );
     await refused(
       'create_block_mask(causal, None, None, T, T)[:, :, 0]',

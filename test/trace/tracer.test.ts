@@ -273,3 +273,44 @@ describe('hasattr', () => {
     assert.equal(log, "True False False\nTrue False\n['idx', 'targets'] False\n");
   });
 });
+
+describe('a training script', () => {
+  const script = (...lines: readonly string[]): string => `import sys
+with open(sys.argv[0]) as file:
+    code = file.read()
+import torch, torch.nn as nn
+torch.empty(1, device='cuda', requires_grad=True).backward()
+width = len(code.splitlines()) * 2
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, width)
+        self.head = nn.Linear(width, 8)
+    def forward(self, idx):
+        return self.head(self.emb(idx))
+${lines.join('\n')}
+`;
+
+  it('reads its own text, and wakes the device before it begins', async () => {
+    const source = script('Model()(torch.zeros(1, 4).long()).sum().backward()', 'raise ValueError');
+    const { state, log } = await trace(source);
+    assert.equal(state[0]!.name, 'emb.weight');
+    assert.equal(state[0]!.type.shape[1], 2 * (source.split('\n').length - 1));
+    assert.match(log, /ends the script part of the file: it calls backward\(\)/);
+  });
+});
+
+describe('floats of eight bits', () => {
+  it('are multiplied as they are, with their scales', async () => {
+    const { forward } = await trace(
+      model(
+        'small, w = (y.to(torch.float8_e4m3fn) for y in (x.flatten(0, 1) / 2.0, self.narrow.weight))',
+        'assert small.dtype.itemsize == 1 and torch.finfo(small.dtype).max == 448',
+        'y = torch._scaled_mm(small, w.T, scale_a=x.new_tensor(2.0), scale_b=x.new_tensor(1.0), out_dtype=torch.bfloat16)',
+        'assert y.shape == (8, 6) and y.dtype is torch.bfloat16',
+        'x = x + y.float().mean()',
+      ),
+    );
+    assert.ok(forward.nodes.some(({ op }) => op === 'matmul'));
+  });
+});

@@ -2,9 +2,12 @@
 
 import __future__
 import ast
+import builtins
 import importlib.abc
 import importlib.machinery
+import io
 import linecache
+import os
 import re
 import sys
 import types
@@ -233,6 +236,16 @@ def execute(text, path, namespace):
         recorder.importing -= 1
 
 
+def _opening(sources, otherwise):
+    """`open` that also reads the request's sources: training scripts begin by reading their own text for the log."""
+
+    def open(file, mode="r", *args, **kwargs):
+        text = sources.get(os.fspath(file)) if isinstance(file, (str, os.PathLike)) and mode in ("r", "rt") else None
+        return otherwise(file, mode, *args, **kwargs) if text is None else io.StringIO(text)
+
+    return open
+
+
 class Workspace:
     """Installs the finders for one trace, and takes every module it imported away afterwards."""
 
@@ -248,9 +261,12 @@ class Workspace:
         sys.meta_path.append(self.shells)
         for path, text in self.sources.items():
             linecache.cache[path] = (len(text), None, text.splitlines(True), path)
+        self.opened = builtins.open
+        builtins.open = io.open = _opening(self.sources, self.opened)
         return self
 
     def __exit__(self, *_):
+        builtins.open = io.open = self.opened
         for finder in (self.finder, self.shells):
             if finder in sys.meta_path:
                 sys.meta_path.remove(finder)

@@ -32,8 +32,8 @@ from ._ops import (
     true_divide, trunc, where,
 )  # fmt: skip
 from ._matrices import (
-    addbmm, addmv, addr, block_diag, cartesian_prod, cdist, combinations, corrcoef, cov, dist, inner, matrix_power, rot90,
-    triangular_solve,
+    _scaled_mm, addbmm, addmv, addr, block_diag, cartesian_prod, cdist, combinations, corrcoef, cov, dist, inner, matrix_power,
+    rot90, triangular_solve,
 )  # fmt: skip
 from ._more_views import (
     as_strided, asarray, atleast_1d, atleast_2d, atleast_3d, column_stack, diagflat, diagonal_scatter, dsplit, dstack, fliplr,
@@ -73,6 +73,7 @@ from ._views import permute, reshape
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
 cfloat, cdouble = complex64, complex128
 concat = concatenate = cat
+vdot = dot
 swapaxes = swapdims = transpose
 moveaxis = movedim
 multiply, divide, subtract = mul, div, sub
@@ -144,6 +145,16 @@ def diag(input, diagonal=0):
     start = -diagonal if diagonal < 0 else 0
     wide[start : start + input.shape[0]] = input
     return where(columns == rows + diagonal, wide.unsqueeze(1), 0)
+
+
+def range(start=0, end=None, step=1, **options):
+    """Numbers up to and with `end`, as floats."""
+    count = _math.floor((end - start) / step) + 1
+    return (arange(count, dtype=options.pop("dtype", None) or float32, **options) * step) + start
+
+
+def constant_pad_nd(input, pad, value=0):
+    return nn.functional.pad(input, pad, "constant", value)
 
 
 def diag_embed(input, offset=0, dim1=-2, dim2=-1):

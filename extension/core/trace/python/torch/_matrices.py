@@ -150,6 +150,13 @@ def corrcoef(input):
     return O.clamp(found / sizes.unsqueeze(1) / sizes, -1.0, 1.0)
 
 
+def _scaled_mm(input, mat2, scale_a, scale_b, bias=None, scale_result=None, out_dtype=None, use_fast_accum=False):
+    """The product of matrices of eight-bit floats, which are not rounded here, times both scales."""
+    found = matmul(input.float(), mat2.float()) * scale_a * scale_b
+    found = found if bias is None else found + bias
+    return found.to(input.dtype if out_dtype is None else out_dtype)
+
+
 def block_diag(*tensors):
     tensors = [tensor.reshape(1, -1) if tensor.dim() < 2 else tensor for tensor in tensors]
     width, start, rows = sum(tensor.shape[1] for tensor in tensors), 0, []

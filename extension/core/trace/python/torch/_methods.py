@@ -136,6 +136,36 @@ for _module, _names in _FROM.items():
     for _name in _names.split():
         setattr(Tensor, _name, numpy_names(getattr(_module, _name)))
 
+Tensor.bitwise_left_shift, Tensor.bitwise_right_shift = _ops.bitwise_left_shift, _ops.bitwise_right_shift
+Tensor.unsafe_split, Tensor.unsafe_chunk = _shape.split, _shape.chunk
+Tensor.vdot = _linalg.dot
+Tensor.bernoulli, Tensor.multinomial = _random.bernoulli, _random.multinomial
+
+
+def _of_package(name):
+    """The package's function of that name, which is made after this module."""
+
+    def method(self, *args, **kwargs):
+        import torch
+
+        return getattr(torch, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+for _name in "diag diag_embed kron bincount hardshrink prelu".split():
+    setattr(Tensor, _name, _of_package(_name))
+
+
+def new(self, *args, **_):
+    """x.new(2, 3): an empty tensor of the same type; x.new([1, 2]): one with these elements."""
+    if len(args) == 1 and isinstance(args[0], (list, tuple)) and not isinstance(args[0], T.Size):
+        return _create.new_tensor(self, args[0])
+    return _create.new_empty(self, sizes_from(args) if args else (0,))
+
+
+Tensor.new = new
 Tensor.swapaxes = Tensor.swapdims = _shape.transpose
 Tensor.moveaxis = _shape.movedim
 Tensor.multiply, Tensor.divide, Tensor.subtract = _ops.mul, _ops.div, _ops.sub

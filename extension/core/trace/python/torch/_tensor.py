@@ -225,6 +225,9 @@ class Tensor:
     def backward(self, *_args, **_kwargs):
         from crossover_tracer.errors import StopTrace
 
+        graph = R.current.graph
+        if R.current.importing and not graph.nodes[graph.producers[self._v()]][1]:
+            return  # of a tensor that depends on nothing, as scripts call it to wake a device
         R.current.stopped = self
         raise StopTrace
 

@@ -58,8 +58,9 @@ complex128 = dtype("complex128", None, 3, 16, 9)
 uint16 = dtype("uint16", None, 1, 2, 2)
 uint32 = dtype("uint32", None, 1, 4, 3)
 uint64 = dtype("uint64", None, 1, 8, 4)
-float8_e4m3fn = dtype("float8_e4m3fn", None, 2, 1, 5)
-float8_e5m2 = dtype("float8_e5m2", None, 2, 1, 5)
+# numbers of eight bits are recorded as the shortest floats of the graph, and not rounded
+float8_e4m3fn = dtype("float8_e4m3fn", "bf16", 2, 1, 4)
+float8_e5m2 = dtype("float8_e5m2", "bf16", 2, 1, 4)
 
 DTYPES = {
     kind.name: kind
@@ -68,7 +69,7 @@ DTYPES = {
         uint16, uint32, uint64, float8_e4m3fn, float8_e5m2,
     )
 }  # fmt: skip
-BY_CODE = {kind.code: kind for kind in DTYPES.values() if kind.code is not None}
+BY_CODE = {kind.code: kind for kind in DTYPES.values() if kind.code is not None and not kind.name.startswith("float8")}
 
 default_dtype = float32
 
@@ -240,6 +241,8 @@ class finfo:
         "float32": (1.1920928955078125e-07, 1.1754943508222875e-38, 3.4028234663852886e38, 32),
         "bfloat16": (0.0078125, 1.1754943508222875e-38, 3.3895313892515355e38, 16),
         "float16": (0.0009765625, 6.103515625e-05, 65504.0, 16),
+        "float8_e4m3fn": (0.125, 0.015625, 448.0, 8),
+        "float8_e5m2": (0.25, 6.103515625e-05, 57344.0, 8),
     }
 
     def __init__(self, kind=None):

@@ -1,5 +1,7 @@
 """torch.library: a custom operation is the Python function that defines it."""
 
+import inspect
+
 from crossover_tracer.errors import Unsupported
 
 from . import ops
@@ -16,17 +18,22 @@ class CustomOp:
     def __call__(self, *args, **kwargs):
         if self.backward is None:
             return self.function(*args, **kwargs)
-        return self._differentiable().apply(*args, **kwargs)
+        given = inspect.signature(self.function).bind(*args, **kwargs)
+        given.apply_defaults()
+        return self._differentiable().apply(*given.args, *given.kwargs.values())
 
     def _differentiable(self):
         from .autograd import Function
 
         operation = self
+        parameters = inspect.signature(self.function).parameters.values()
+        keywords = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
+        positional = len(parameters) - len(keywords)
 
         class Custom(Function):
             @staticmethod
             def forward(ctx, *args):
-                output = operation.function(*args)
+                output = operation.function(*args[:positional], **dict(zip(keywords, args[positional:])))
                 if operation.setup is not None:
                     operation.setup(ctx, args, output)
                 return output

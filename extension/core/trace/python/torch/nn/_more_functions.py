@@ -42,6 +42,18 @@ def channel_shuffle(input, groups):
     return input.unflatten(1, (groups, input.shape[1] // groups)).transpose(1, 2).flatten(1, 2)
 
 
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,
+                         label_smoothing=0.0, options=None):  # fmt: skip
+    """The cross entropy of linear(input): input [N, C] or [C], weight [classes, C]."""
+    from .functional import cross_entropy, linear
+
+    if linear_weight.dim() != 2:
+        raise Unsupported("linear_cross_entropy with outputs of several dimensions is not traced; use linear and cross_entropy")
+    logits = linear(input, linear_weight, linear_bias)
+    return cross_entropy(logits, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction,
+                         label_smoothing=label_smoothing)  # fmt: skip
+
+
 def _reduced(terms, reduction):
     if reduction == "none":
         return terms
@@ -106,5 +118,6 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
 
 
 __all__ = ["celu", "channel_shuffle", "cosine_embedding_loss", "gaussian_nll_loss", "hardshrink", "hinge_embedding_loss",
+           "linear_cross_entropy",
            "margin_ranking_loss", "multi_margin_loss", "poisson_nll_loss", "rrelu", "soft_margin_loss", "softmin", "softshrink",
            "tanhshrink", "threshold", "triplet_margin_loss"]  # fmt: skip

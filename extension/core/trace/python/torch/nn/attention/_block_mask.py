@@ -3,6 +3,9 @@
 import inspect
 import operator
 
+from crossover_tracer import recorder as R
+from crossover_tracer.errors import Unsupported
+
 from ... import _create, _join, _ops, _reduce
 from ... import _types as T
 from ..._tensor import Tensor
@@ -14,6 +17,33 @@ def indices(batch, heads, queries, keys):
     """b [B, 1, 1, 1], h [1, H, 1, 1], q_idx [1, 1, Q, 1] and kv_idx [1, 1, 1, K]: what mask_mod and score_mod are called with."""
     sizes = (batch, heads, queries, keys)
     return [_create.arange(size).reshape([size if dim == place else 1 for dim in range(4)]) for place, size in enumerate(sizes)]
+
+
+_WHOLE = set("sum mean amax amin prod argmax argmin cumsum cumprod topk sort softmax log_softmax layer_norm rms_norm group_norm "
+             "matmul linear sdpa scatter scatter_add conv1d cross_entropy nll_loss tril triu".split())  # fmt: skip
+
+
+def called(mod, *args):
+    """`mod(*args)`, every element of which is found to be computed from its own indices, as PyTorch's vmap has it.
+
+    What it records must not join places: of the operations on what depends on the arguments, only those along further
+    dimensions than the four may.
+    """
+    graph = R.current.graph
+    start, own = len(graph.nodes), {arg._v() for arg in args}
+    found = mod(*args)
+    for op, inputs, outputs, attrs, *_ in graph.nodes[start:]:
+        if own.isdisjoint(inputs):
+            continue
+        own.update(outputs)
+        dims = attrs[1] if attrs and attrs[0] in ("dim", "dims") else ()
+        dims = (dims,) if isinstance(dims, int) else dims
+        if op in _WHOLE and not (dims and min(dims) >= 4):
+            raise Unsupported(
+                f"a mask_mod or score_mod that takes `{op}` of its scores or indices is not traced; compute each element from "
+                "its own b, h, q_idx and kv_idx, and count the dimensions of what they index from the right"
+            )
+    return found
 
 
 def as_mask(found):
@@ -52,13 +82,13 @@ def _combined(join, empty, mask_mods):
 def create_mask(mod_fn, B, H, Q_LEN, KV_LEN, device=None):
     """The mask [B or 1, H or 1, Q, K] of a mask_mod; of a score_mod, where it does not give minus infinity."""
     shape = (B or 1, H or 1, Q_LEN, KV_LEN)
-    if _positional(mod_fn) == 5:
-        scores = mod_fn(_create.zeros(shape), *indices(*shape))
+    if positional(mod_fn) == 5:
+        scores = called(mod_fn, _create.zeros(shape), *indices(*shape))
         return _ops.ne(scores, float("-inf")).expand(shape)
-    return as_mask(mod_fn(*indices(*shape))).expand(shape)
+    return as_mask(called(mod_fn, *indices(*shape))).expand(shape)
 
 
-def _positional(function):
+def positional(function):
     """How many positional arguments a function has to be given; 4 where that cannot be read."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -68,10 +98,24 @@ def _positional(function):
                for item in parameters)  # fmt: skip
 
 
+def vectors_to_indices(mod, prefix, suffix=(), out_dims=0, group_dim=False):
+    """`mod` as a function of vectors b, h, q_idx and kv_idx after as many arguments as `prefix` has: PyTorch's _vmap_for_bhqkv."""
+
+    def function(*args):
+        places = args[len(prefix) : len(prefix) + 4]
+        shaped = [x.reshape([-1 if dim == place else 1 for dim in range(4)]) for place, x in enumerate(places)]
+        found = called(mod, *args[: len(prefix)], *shaped)
+        return found.expand([x.numel() for x in places])
+
+    if suffix or group_dim:
+        raise Unsupported("_vmap_for_bhqkv with suffix or group_dim is not traced; call create_mask")
+    return function
+
+
 def create_block_mask(mask_mod, B, H, Q_LEN, KV_LEN, device=None, BLOCK_SIZE=DEFAULT_BLOCK_SIZE, _compile=False,
                       separate_full_blocks=True, **_orders):  # fmt: skip
     """The mask_mod itself: which of its blocks are empty changes nothing but speed."""
-    if _positional(mask_mod) != 4:
+    if positional(mask_mod) != 4:
         raise AssertionError(f"create-block_mask requires a mask_mod function! Got {mask_mod}")
     size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else tuple(BLOCK_SIZE)
     return BlockMask((Q_LEN, KV_LEN), None, None, None, None, BLOCK_SIZE=size, mask_mod=mask_mod, outer=(B or 1, H or 1))
@@ -117,7 +161,7 @@ class BlockMask:
     def mask(self, batch, heads, queries, keys):
         """Booleans that broadcast to [B, H, Q, K]."""
         places = indices(batch, heads, queries, keys)
-        found = as_mask(self.mask_mod(*places))
+        found = as_mask(called(self.mask_mod, *places))
         if self._lists is None:
             return found
         counts, blocks, full_counts, full_blocks = (None if x is None else x.long() for x in self._lists)
@@ -147,7 +191,7 @@ class BlockMask:
         if self._lists is None:
             (rows, columns), (queries, keys) = self.BLOCK_SIZE, self.seq_lengths
             shape = (*self._outer, queries, keys)
-            seen = as_mask(self.mask_mod(*indices(*shape))).expand(shape)
+            seen = as_mask(called(self.mask_mod, *indices(*shape))).expand(shape)
             grown = _join.padded(seen, [0] * 4, [0, 0, -queries % rows, -keys % columns], 0)
             many = grown.reshape(*self._outer, -(-queries // rows), rows, -(-keys // columns), columns).sum((-3, -1))
             full = many == rows * columns
@@ -176,8 +220,6 @@ class BlockMask:
         return self
 
     def __getitem__(self, index):
-        from crossover_tracer.errors import Unsupported
-
         raise Unsupported("slices of a BlockMask are not traced; create one of the wanted size")
 
     def __repr__(self):

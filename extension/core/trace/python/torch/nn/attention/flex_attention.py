@@ -4,6 +4,7 @@ A mask_mod becomes a boolean mask; causal ones and sliding windows are proved so
 A score_mod makes the scores explicit.
 """
 
+import enum
 import math
 from collections import namedtuple
 
@@ -14,16 +15,25 @@ from ..._linalg import matmul
 from ..._tensor import Tensor
 from ..._value import known_numbers
 from ..functional import attention
-from ._block_mask import BlockMask, and_masks, create_block_mask, create_mask, indices, noop_mask, or_masks
+from ._block_mask import (
+    BlockMask, and_masks, called, create_block_mask, create_mask, indices, noop_mask, or_masks, positional,
+)  # fmt: skip
 from ._block_mask import DEFAULT_BLOCK_SIZE as _DEFAULT_SPARSE_BLOCK_SIZE
+from ._block_mask import vectors_to_indices as _vmap_for_bhqkv  # noqa: F401
 
 _mask_mod_signature = _score_mod_signature = object
+_ModificationType = enum.Enum("_ModificationType", ("SCORE_MOD", "MASK_MOD", "UNKNOWN"))
 AuxRequest = namedtuple("AuxRequest", ("lse", "max_scores"), defaults=(False, False))
 AuxOutput = namedtuple("AuxOutput", ("lse", "max_scores"), defaults=(None, None))
 
 
 def _identity(score, batch, head, token_q, token_kv):
     return score
+
+
+def _get_mod_type(function):
+    kinds = {5: _ModificationType.SCORE_MOD, 4: _ModificationType.MASK_MOD}
+    return kinds.get(positional(function), _ModificationType.UNKNOWN)
 
 
 def create_nested_block_mask(*_args, **_kwargs):
@@ -48,7 +58,7 @@ def flex_attention(query, key, value, score_mod=None, block_mask=None, scale=Non
         key, value = (_join.repeat_interleave(x, heads // key.shape[1], 1) for x in (key, value))
     scores = matmul(query, key.transpose(-2, -1)) * scale
     if not plain:
-        scores = score_mod(scores, *indices(batch, heads, queries, keys)).expand(batch, heads, queries, keys)
+        scores = called(score_mod, scores, *indices(batch, heads, queries, keys)).expand(batch, heads, queries, keys)
     seen = None
     if mask is not None:
         if not _all_see_themselves(block_mask, queries, keys):

@@ -15,6 +15,28 @@ class CrossEntropyLoss(Module):
                                label_smoothing=self.label_smoothing)  # fmt: skip
 
 
+class LinearCrossEntropyLoss(Module):
+    """The projection to classes and its loss."""
+
+    def __init__(self, in_features, num_classes, *, out_features=(), bias=False, device=None, dtype=None, reduction="mean",
+                 weight=None, ignore_index=None, label_smoothing=0.0, options=None):  # fmt: skip
+        from .layers import Linear
+
+        super().__init__()
+        if out_features:
+            from crossover_tracer.errors import Unsupported
+
+            raise Unsupported("LinearCrossEntropyLoss with out_features is not traced; use nn.Linear and F.cross_entropy")
+        self.register_buffer("weight", weight)
+        self.reduction, self.ignore_index, self.label_smoothing = reduction, ignore_index, label_smoothing
+        self.linear = Linear(in_features, num_classes, bias, device, dtype)
+
+    def forward(self, input, target):
+        return F.linear_cross_entropy(input, self.linear.weight, target, linear_bias=self.linear.bias, weight=self.weight,
+                                      reduction=self.reduction, ignore_index=self.ignore_index,
+                                      label_smoothing=self.label_smoothing)  # fmt: skip
+
+
 class NLLLoss(Module):
     def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
         super().__init__()

@@ -212,4 +212,6 @@ class GRUCell(_Cell):
     gates, step = 3, staticmethod(_gru_step)
 
 
-__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell"]
+RNNCellBase = _Cell
+
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
