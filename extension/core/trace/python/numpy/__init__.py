@@ -10,7 +10,7 @@ from ._functions import (
     add, all_, allclose, amax, amin, any_, arange, argmax, argmin, array, array_equal, asanyarray, asarray,
     ascontiguousarray, broadcast_to, clip, concatenate, cumsum, diag, divide, dot, einsum, empty, empty_like, expand_dims,
     eye, flip, full, full_like, geomspace, identity, linspace, logspace, maximum, mean, meshgrid, minimum, mod, multiply,
-    nbytes_of, ones, ones_like, outer, power, prod, repeat, reshape, squeeze, stack, std, subtract, sum_, tile, transpose,
+    ones, ones_like, outer, power, prod, repeat, reshape, squeeze, stack, std, subtract, sum_, tile, transpose,
     tril, triu, var, where, zeros, zeros_like,
 )  # fmt: skip
 from ._functions import pointwise as _pointwise
@@ -23,7 +23,7 @@ __all__ = [
     "ascontiguousarray", "bool_", "broadcast_to", "clip", "concatenate", "cumsum", "diag", "divide", "dot", "dtype",
     "einsum", "empty", "empty_like", "expand_dims", "eye", "flip", "float16", "float32", "float64", "floating", "full",
     "full_like", "generic", "geomspace", "identity", "int8", "int16", "int32", "int64", "integer", "linspace", "logspace",
-    "matmul", "maximum", "mean", "meshgrid", "minimum", "mod", "multiply", "nbytes_of", "ndarray", "ones", "ones_like",
+    "matmul", "maximum", "mean", "meshgrid", "minimum", "mod", "multiply", "ndarray", "ones", "ones_like",
     "outer", "power", "prod", "random", "repeat", "reshape", "squeeze", "stack", "std", "subtract", "tile", "transpose",
     "tril", "triu", "uint8", "uint16", "var", "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -4,6 +4,8 @@ import itertools
 import math
 import operator
 
+from crossover_tracer.nested import nested
+
 from ._types import converter, dtype, kind_of, name_of, promote
 
 
@@ -27,7 +29,7 @@ class ndarray:
         return f"array({self.tolist()})"
 
     def tolist(self):
-        return _nested(self.flat, self.shape)
+        return nested(self.flat, self.shape)
 
     def item(self, *index):
         return self[index] if index else self.flat[0]
@@ -349,12 +351,3 @@ def _select(source, key):
                 raise IndexError(f"index {index} is out of bounds for axis {axis - 1} with size {size}")
         positions = [p + (index % size) * stride for p in positions for index in indexes]
     return positions, None if whole else tuple(shape)
-
-
-def _nested(flat, shape):
-    if not shape:
-        return flat[0]
-    if len(shape) == 1:
-        return list(flat)
-    inner = math.prod(shape[1:])
-    return [_nested(flat[i * inner : (i + 1) * inner], shape[1:]) for i in range(shape[0])]

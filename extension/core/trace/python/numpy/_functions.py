@@ -297,7 +297,3 @@ def allclose(a, b, rtol=1e-5, atol=1e-8):
 def array_equal(a, b):
     a, b = as_array(a), as_array(b)
     return a.shape == b.shape and a.flat == b.flat
-
-
-def nbytes_of(array_):
-    return array_.nbytes

@@ -4,6 +4,7 @@ import math
 
 from crossover_tracer import recorder as R
 from crossover_tracer.errors import DataDependent
+from crossover_tracer.nested import nested
 
 from ._evaluate import evaluate, strided
 from ._tensor import Tensor, strides_of
@@ -53,16 +54,7 @@ def item(input):
 
 
 def tolist(input):
-    return _nested(numbers(input), input.shape)
-
-
-def _nested(flat, shape):
-    if not shape:
-        return flat[0]
-    if len(shape) == 1:
-        return list(flat)
-    inner = math.prod(shape[1:])
-    return [_nested(flat[i * inner : (i + 1) * inner], shape[1:]) for i in range(shape[0])]
+    return nested(numbers(input), input.shape)
 
 
 def to_bool(input):
