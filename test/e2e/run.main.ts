@@ -73,6 +73,18 @@ before(async () => {
   process.stdout.write(`Running in ${editor.name}.\n`);
 });
 
+/** Removes a folder into which processes that are ending still write: retries of `rmSync` itself do not look for new files. */
+async function remove(folder: string): Promise<void> {
+  for (let left = 30; ; left--)
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+}
+
 let tests = 0;
 afterEach(async () => {
   tests++;
@@ -83,7 +95,7 @@ after(async () => {
   await session?.screenshot('last').catch(() => undefined);
   cpSync(path.join(places.userData, 'logs'), path.join(artefacts, 'logs'), { recursive: true, force: true });
   await editor?.close();
-  rmSync(scratch, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
+  await remove(scratch);
 });
 
 const folder = path.join(root, 'dist', 'test', 'e2e');
